@@ -1,0 +1,171 @@
+/** What an answer says about the effect of a request (replication.md §2.15). */
+export type Outcome = "not_applied" | "unknown";
+
+export type ErrorCode =
+  | "INVALID_ARGUMENT"
+  | "KEY_EMPTY"
+  | "KEY_TOO_LONG"
+  | "VALUE_TOO_LARGE"
+  | "URL_TOO_LONG"
+  | "HEADERS_TOO_LARGE"
+  | "UNSUPPORTED_MEDIA_TYPE"
+  | "INVALID_CURSOR"
+  | "UNKNOWN_PARAMETER"
+  | "NOT_FOUND"
+  | "NO_SUCH_PATH"
+  | "METHOD_NOT_ALLOWED"
+  | "PRECONDITION_FAILED"
+  | "NOT_AN_INTEGER"
+  | "INTEGER_OVERFLOW"
+  | "FORBIDDEN_ORIGIN"
+  | "NOT_SUPPORTED"
+  | "LENGTH_REQUIRED"
+  | "REQUEST_TIMEOUT"
+  | "BAD_REQUEST"
+  | "NOT_LEADER"
+  | "NO_LEADER"
+  | "NOT_READY"
+  | "BUSY"
+  | "OVERLOADED"
+  | "DISK_FULL"
+  | "NOT_ENOUGH_REPLICAS"
+  | "UNREACHABLE"
+  | "TOO_MANY_HOPS"
+  | "DEADLINE_EXCEEDED"
+  | "STOPPING"
+  | "TOO_MANY_CONNECTIONS"
+  | "CORRUPT"
+  | "PROMOTION_REFUSED"
+  | "WRONG_CLUSTER"
+  | "PROTOCOL"
+  | "UNAUTHORIZED"
+  | "UNKNOWN_OUTCOME"
+  | "INTERNAL"
+  | "CONFIG_INVALID"
+  | "DIRECTORY_IN_USE"
+  | "WRONG_DIRECTORY"
+  | "UNKNOWN_FORMAT"
+  | "DATA_CORRUPT"
+  | "ADDRESS_IN_USE";
+
+/** What is known of an error besides its sentence. */
+export interface ErrorKind {
+  /** The number on the wire between nodes; never reused. */
+  readonly wire: number;
+  readonly http: number;
+  /** The first word of the answer on the Redis protocol. */
+  readonly resp: string;
+  readonly outcome: Outcome;
+  /** Whether the same request may succeed later without anything else changing. */
+  readonly retryable: boolean;
+  /** Completes "is returned when …". */
+  readonly when: string;
+}
+
+const notApplied = (wire: number, http: number, resp: string, when: string, retryable = false): ErrorKind => ({
+  wire,
+  http,
+  resp,
+  outcome: "not_applied",
+  retryable,
+  when,
+});
+
+/** Every error a user can meet. docs/errors.md is generated from this table. */
+export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
+  INVALID_ARGUMENT: notApplied(1, 400, "ERR", "a parameter, header, body or command is malformed"),
+  KEY_EMPTY: notApplied(2, 400, "ERR", "the key is missing or empty"),
+  KEY_TOO_LONG: notApplied(3, 400, "ERR", "the key is longer than 1,024 bytes"),
+  VALUE_TOO_LARGE: notApplied(4, 413, "ERR", "the value or body is larger than its limit"),
+  URL_TOO_LONG: notApplied(5, 414, "ERR", "the request target is longer than 8 KiB"),
+  HEADERS_TOO_LARGE: notApplied(6, 431, "ERR", "the header block is over its limit"),
+  UNSUPPORTED_MEDIA_TYPE: notApplied(7, 415, "ERR", "the body is of a type that this path does not take"),
+  INVALID_CURSOR: notApplied(8, 400, "ERR", "a scan cursor was not made by this cluster, or for another query"),
+  UNKNOWN_PARAMETER: notApplied(9, 400, "ERR", "a query parameter or KV- header is not known"),
+  NOT_FOUND: notApplied(10, 404, "ERR", "the key does not exist"),
+  NO_SUCH_PATH: notApplied(11, 404, "ERR", "the path is not part of the interface"),
+  METHOD_NOT_ALLOWED: notApplied(12, 405, "ERR", "the path does not take this method"),
+  PRECONDITION_FAILED: notApplied(13, 412, "PRECOND", "the key is not in the state that the request demands"),
+  NOT_AN_INTEGER: notApplied(14, 409, "ERR", "the stored value is not a 64-bit integer"),
+  INTEGER_OVERFLOW: notApplied(15, 409, "ERR", "the result would not fit into 64 bits"),
+  FORBIDDEN_ORIGIN: notApplied(16, 403, "ERR", "the request comes from a web page of another origin"),
+  NOT_SUPPORTED: notApplied(17, 501, "ERR", "the option exists but this version does not have it yet"),
+  LENGTH_REQUIRED: notApplied(18, 411, "ERR", "the body has no length"),
+  REQUEST_TIMEOUT: notApplied(19, 408, "ERR", "the request did not arrive in time"),
+  BAD_REQUEST: notApplied(20, 400, "ERR", "the bytes are not valid HTTP"),
+
+  NOT_LEADER: notApplied(30, 503, "TRYAGAIN", "the node asked does not lead the shard", true),
+  NO_LEADER: notApplied(31, 503, "TRYAGAIN", "no leader of the shard is known", true),
+  NOT_READY: notApplied(32, 503, "TRYAGAIN", "the node is starting, copying data, or not able to serve the shard", true),
+  BUSY: notApplied(33, 503, "TRYAGAIN", "a read waited too long for what it saw to be committed", true),
+  OVERLOADED: notApplied(34, 503, "TRYAGAIN", "a queue is full, or the uncommitted tail is at its limit", true),
+  DISK_FULL: notApplied(35, 503, "TRYAGAIN", "the shard's log has no room for the write", true),
+  NOT_ENOUGH_REPLICAS: notApplied(36, 503, "TRYAGAIN", "a member of the in-sync set does not answer", true),
+  UNREACHABLE: notApplied(37, 503, "TRYAGAIN", "the shard's leader could not be reached, and nothing was sent", true),
+  TOO_MANY_HOPS: notApplied(38, 503, "TRYAGAIN", "nodes disagree about who leads the shard", true),
+  DEADLINE_EXCEEDED: notApplied(39, 503, "TRYAGAIN", "the time for the request ran out before it was applied", true),
+  STOPPING: notApplied(40, 503, "TRYAGAIN", "the node is shutting down", true),
+  TOO_MANY_CONNECTIONS: notApplied(41, 503, "ERR", "the node has its maximum of connections", true),
+  CORRUPT: notApplied(42, 500, "ERR", "a stored record failed its checksum; it is never served"),
+  PROMOTION_REFUSED: notApplied(43, 409, "ERR", "a promotion could lose acknowledged writes"),
+  WRONG_CLUSTER: notApplied(44, 409, "ERR", "the node belongs to another cluster"),
+  PROTOCOL: notApplied(45, 400, "ERR", "the bytes do not follow the protocol between nodes"),
+  UNAUTHORIZED: notApplied(46, 401, "NOAUTH", "the shared secret or token is missing or wrong"),
+
+  UNKNOWN_OUTCOME: {
+    wire: 60,
+    http: 504,
+    resp: "UNKNOWN",
+    outcome: "unknown",
+    retryable: false,
+    when: "the write was appended or sent, and nobody can say whether it took effect",
+  },
+  INTERNAL: {
+    wire: 61,
+    http: 500,
+    resp: "ERR",
+    outcome: "unknown",
+    retryable: false,
+    when: "the server failed in an unforeseen way",
+  },
+
+  CONFIG_INVALID: notApplied(80, 500, "ERR", "the configuration file has a fault"),
+  DIRECTORY_IN_USE: notApplied(81, 500, "ERR", "another process owns the data directory"),
+  WRONG_DIRECTORY: notApplied(82, 500, "ERR", "the data directory belongs to another shard, node or cluster"),
+  UNKNOWN_FORMAT: notApplied(83, 500, "ERR", "the data was written by a version that this one does not understand"),
+  DATA_CORRUPT: notApplied(84, 500, "ERR", "files of the data directory are damaged"),
+  ADDRESS_IN_USE: notApplied(85, 500, "ERR", "another process listens on the address"),
+};
+
+/** An operating error: something a user can meet and act on. `details` goes out with the answer where it helps. */
+export class KvError extends Error {
+  override readonly name: string = "KvError";
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { details?: Readonly<Record<string, unknown>>; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+
+  get kind(): ErrorKind {
+    return ERRORS[this.code];
+  }
+
+  get outcome(): Outcome {
+    return ERRORS[this.code].outcome;
+  }
+}
+
+const codeByWire = new Map<number, ErrorCode>();
+for (const [code, kind] of Object.entries(ERRORS)) codeByWire.set(kind.wire, code as ErrorCode);
+
+/** The code that travels as `wire`; a number of a newer version means `INTERNAL`. */
+export function errorCodeOfWire(wire: number): ErrorCode {
+  return codeByWire.get(wire) ?? "INTERNAL";
+}

@@ -1,0 +1,133 @@
+import type { KvError } from "./errors.ts";
+import type { Key } from "./key.ts";
+import type { NodeName, Sequence, Epoch, Version } from "./position.ts";
+import type { Record } from "./record.ts";
+
+/** What must be true of a key for a write to happen. */
+export type Condition =
+  | { readonly kind: "absent" }
+  | { readonly kind: "present" }
+  | { readonly kind: "version"; readonly version: Version };
+
+/** What a write does to a key's expiry. Times are log-clock milliseconds; relative ones count from the leader's now. */
+export type Expiry =
+  | { readonly kind: "none" }
+  | { readonly kind: "keep" }
+  | { readonly kind: "after"; readonly ms: number }
+  | { readonly kind: "at"; readonly ms: number };
+
+export interface GetOperation {
+  readonly kind: "get";
+  readonly key: Key;
+}
+
+export interface SetOperation {
+  readonly kind: "set";
+  readonly key: Key;
+  readonly value: Buffer;
+  readonly contentType: string;
+  readonly expiry: Expiry;
+  readonly condition: Condition | null;
+  /** Whether the answer carries the record that was there before. */
+  readonly returnOld: boolean;
+}
+
+export interface DeleteOperation {
+  readonly kind: "delete";
+  readonly key: Key;
+  readonly condition: Condition | null;
+}
+
+/** Adds `by` to a decimal 64-bit integer; an absent key counts as 0. Expiry and content type are kept. */
+export interface IncrementOperation {
+  readonly kind: "increment";
+  readonly key: Key;
+  readonly by: bigint;
+}
+
+/** An operation on one key. */
+export type KeyOperation = GetOperation | SetOperation | DeleteOperation | IncrementOperation;
+
+/** Operations on one shard, in order, atomic: one entry. Each sees the effects of those before it. */
+export interface BatchOperation {
+  readonly kind: "batch";
+  readonly operations: readonly KeyOperation[];
+}
+
+/** One page of a shard's keys in byte order. `start` is included, `end` is not; empty strings mean "no bound". */
+export interface ScanOperation {
+  readonly kind: "scan";
+  readonly start: string;
+  readonly end: string;
+  readonly reverse: boolean;
+  readonly keysOnly: boolean;
+  readonly rowsMax: number;
+  readonly bytesMax: number;
+}
+
+/** Removes every user key of the shard. */
+export interface ClearOperation {
+  readonly kind: "clear";
+}
+
+/** What a client asks of one shard. Evaluated once, by the leader, into mutations. */
+export type Operation = KeyOperation | BatchOperation | ScanOperation | ClearOperation;
+
+/** How the asker wants it done. */
+export interface RequestOptions {
+  /** `linearizable` is answered by the leader; `eventual` by any member, from committed data only. */
+  readonly consistency: "linearizable" | "eventual";
+  /** `null`: what the cluster's `replication` says (rule K4). */
+  readonly durability: "async" | "in-sync" | null;
+}
+
+export const DEFAULT_OPTIONS: RequestOptions = { consistency: "linearizable", durability: null };
+
+export interface ScanItem {
+  readonly key: Key;
+  /** Absent (null) when only keys were asked for. */
+  readonly value: Buffer | null;
+  readonly version: Version;
+  readonly expiryMs: number;
+  readonly contentType: string;
+}
+
+/** What an operation came to. A failed condition is a result, not an error: nothing went wrong. */
+export type Result =
+  | { readonly kind: "value"; readonly record: Record }
+  | { readonly kind: "absent" }
+  | { readonly kind: "written"; readonly version: Version; readonly created: boolean; readonly old: Record | null }
+  | { readonly kind: "deleted"; readonly version: Version }
+  | { readonly kind: "incremented"; readonly value: bigint; readonly version: Version }
+  /** The condition did not hold; `old` is what is there instead, when there is something. */
+  | { readonly kind: "not-met"; readonly old: Record | null }
+  | { readonly kind: "cleared" }
+  | { readonly kind: "batch"; readonly results: readonly Result[] }
+  | { readonly kind: "page"; readonly items: readonly ScanItem[]; readonly more: boolean }
+  /** Definite failure of one operation (in a batch: of that one alone), such as NOT_AN_INTEGER. */
+  | { readonly kind: "failed"; readonly error: KvError };
+
+export type Role = "leader" | "replica";
+
+/** Who answered, and how far behind it may be. */
+export interface Answerer {
+  readonly shard: string;
+  readonly node: NodeName;
+  readonly role: Role;
+  /** Milliseconds that the answer may be behind the leader; 0 from a leader. */
+  readonly lagMs: number;
+}
+
+/** Where in the shard's log an answer stands: what it wrote, or what it saw. */
+export interface Position {
+  readonly epoch: Epoch;
+  readonly sequence: Sequence;
+}
+
+/** One answer to one request: exactly one of `result` and `error` is set. */
+export type Reply =
+  | { readonly ok: true; readonly result: Result; readonly answerer: Answerer; readonly position: Position }
+  | { readonly ok: false; readonly error: KvError };
+
+/** Called exactly once. A callback, not a promise: a promise per request costs a third of the hot path. */
+export type ReplyCallback = (reply: Reply) => void;
