@@ -1,32 +1,29 @@
-const KIB = 1024;
-const MIB = 1024 * KIB;
-
 /**
  * Every limit of the product, in one place. Units stand in the names. Reaching a bound is a definite refusal with a code
  * of errors.ts, never growth.
  */
 export const LIMITS = {
   keyBytesMax: 1024,
-  valueBytesMax: 16 * MIB,
+  valueBytesMax: 16_777_216,
   contentTypeBytesMax: 255,
-  urlBytesMax: 8 * KIB,
-  headerBytesMax: 16 * KIB,
+  urlBytesMax: 8_192,
+  headerBytesMax: 16_384,
   headerCountMax: 100,
   jsonDepthMax: 32,
   batchOperationsMax: 1000,
-  batchBytesMax: 16 * MIB,
+  batchBytesMax: 16_777_216,
   scanRowsMax: 1000,
   scanRowsDefault: 100,
-  scanPageBytesMax: 4 * MIB,
+  scanPageBytesMax: 4_194_304,
   scanExaminedMax: 10_000,
   connectionsMax: 10_000,
   /** Bodies being read from clients of this node, all together (rule K6). */
-  bodiesInFlightBytesMax: 256 * MIB,
+  bodiesInFlightBytesMax: 268_435_456,
   /** What may lie in a client's outgoing buffer before the connection is closed. */
-  outgoingBytesMax: 4 * MIB,
+  outgoingBytesMax: 4_194_304,
 
   /** Uncommitted tail of one shard; beyond it new writes are refused (rule K5). One entry is always let in (rule K6). */
-  uncommittedBytesMax: 16 * MIB,
+  uncommittedBytesMax: 16_777_216,
   uncommittedEntriesMax: 10_000,
   /** Age of the oldest uncommitted entry beyond which new writes are refused (rule K5). */
   uncommittedAgeMsMax: 1000,
@@ -39,22 +36,22 @@ export const LIMITS = {
   /** Operations of one shard parked until the log has prepared its next segment. */
   parkedOperationsMax: 10_000,
 
-  memtableBytesMax: 64 * MIB,
+  memtableBytesMax: 67_108_864,
   /** The active map is sealed into a run beyond this. */
-  memtableActiveBytesMax: 4 * MIB,
+  memtableActiveBytesMax: 4_194_304,
   /** Charged for each version in the memtable besides its key and value. */
   memtableEntryOverheadBytes: 200,
 
-  frameBytesMax: 256 * KIB,
+  frameBytesMax: 262_144,
   /** A message larger than any legal one: one value, one batch or one pull, with room for what surrounds it. */
-  messageBytesMax: 24 * MIB,
+  messageBytesMax: 25_165_824,
   peerRequestsInFlightMax: 10_000,
-  peerOutgoingBytesMax: 64 * MIB,
+  peerOutgoingBytesMax: 67_108_864,
   /** Entries carried by one answer to a pull; a single larger entry travels alone. */
-  pullBytesMax: 1 * MIB,
-  snapshotChunkBytesMax: 1 * MIB,
+  pullBytesMax: 1_048_576,
+  snapshotChunkBytesMax: 1_048_576,
   hopsMax: 2,
   forwardDeadlineMs: 6000,
 
-  ttlMsMax: 100 * 365 * 24 * 3600 * 1000,
+  ttlMsMax: 3_153_600_000_000,
 } as const;

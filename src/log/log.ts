@@ -1,0 +1,91 @@
+import type { Epoch, EpochRef, Sequence } from "../model/position.ts";
+
+/** What this node knew when it wrote a batch; stands in the batch's header and proves how far the log had been flushed. */
+export interface BatchMarks {
+  readonly flushedSequence: Sequence;
+  readonly commitSequence: Sequence;
+}
+
+/** One leadership, as the log remembers it: kept for ever, in the segment headers. */
+export interface EpochMark extends EpochRef {
+  readonly firstSequence: Sequence;
+  readonly versionBase: number;
+  readonly lineage: number;
+}
+
+/** Whether an entry of some size can be appended now. */
+export type Room = "yes" | "preparing" | "full";
+
+/** What opening a log found. */
+export interface LogRecovery {
+  /** Highest commit position that any surviving batch header names: a lower bound of what is committed. */
+  readonly commitSequence: Sequence;
+  /** Set when the bytes prove that flushed data are damaged; the log then ends before the damage. */
+  readonly corruption: { readonly file: string; readonly offset: number; readonly detail: string } | null;
+  /** Bytes behind the last whole entry that were dropped as a torn tail. */
+  readonly tornBytes: number;
+}
+
+/**
+ * One shard's log on one node: the write-ahead log, the queue to the replicas and the source of order in one.
+ *
+ * Entries are opaque bytes here but for their header. Sequences are contiguous from `startSequence` to `lastSequence`.
+ * `writeBatch` reaches the page cache only; `durableSequence` moves when a flush that covers the bytes returned without error
+ * (rules S1, S2). Any error of a write or flush inside a segment is fatal: it is handed to `onFatal` once, nothing is tried
+ * again, and the log accepts nothing more (rule S3).
+ */
+export interface Log {
+  /** First sequence that is still in the log; one past `lastSequence` when the log is empty. */
+  readonly startSequence: Sequence;
+  readonly lastSequence: Sequence;
+  readonly durableSequence: Sequence;
+  /** Leadership of the last entry; NO_EPOCH for an empty log without base. */
+  readonly lastEpoch: EpochRef;
+  /** Bytes of entries from `startSequence` on. */
+  readonly sizeBytes: number;
+  /** All leaderships the log has ever seen, oldest first. */
+  readonly epochs: readonly EpochMark[];
+
+  /** The leadership that the entry at `sequence` belongs to (also for `startSequence - 1`); null when there is none. */
+  epochOf(sequence: Sequence): EpochMark | null;
+
+  /** Whether `entryBytes` more can be appended. Asked before every append: there is nothing to roll back afterwards (S4). */
+  roomFor(entryBytes: number): Room;
+  /** Called once when the answer to `roomFor` may have changed from "preparing" or "full". */
+  whenRoomChanges(run: () => void): void;
+
+  /**
+   * Writes whole encoded entries, contiguous from `lastSequence + 1`, as one batch with one write. `roomFor` their joint
+   * size must have said "yes". New epochs are read from `epochStart` entries.
+   */
+  writeBatch(entries: readonly Buffer[], marks: BatchMarks): void;
+  /** Flushes what was written before this call; `done` gets the last sequence that this flush contains. */
+  flush(done: (durableSequence: Sequence) => void): void;
+
+  /**
+   * Whole entries from `from` on, as they lie on disk, joined: at most `bytesMax`, but at least one when there is one.
+   * Sequences are those from `from` to `last`; an empty buffer means there are none. Checksums are not verified here.
+   */
+  read(from: Sequence, bytesMax: number): { readonly bytes: Buffer; readonly last: Sequence };
+
+  /**
+   * Cuts everything behind `sequence`: later segments removed last first, then truncate, zero-fill, flush (§2.11).
+   * Blocking; no flush may be running. Returns the cut entries' bytes, which the caller keeps for the operator.
+   */
+  truncateAfter(sequence: Sequence): Buffer;
+  /** Removes whole segments that end at or before `sequence`. */
+  trimThrough(sequence: Sequence): void;
+  /** Empties the log and starts it behind `base`, with the epochs up to there (snapshot, §2.12). Blocking. */
+  restart(base: { readonly sequence: Sequence; readonly epochs: readonly EpochMark[] }): void;
+
+  close(): void;
+}
+
+/** Largest epoch in `epochs` that is at most `epoch`, or null. */
+export function largestEpochUpTo(epochs: readonly EpochMark[], epoch: Epoch): EpochMark | null {
+  for (let i = epochs.length - 1; i >= 0; i--) {
+    const mark = epochs[i];
+    if (mark !== undefined && mark.epoch <= epoch) return mark;
+  }
+  return null;
+}
