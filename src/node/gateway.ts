@@ -1,0 +1,140 @@
+import type { KvError } from "../model/errors.ts";
+import type { Key } from "../model/key.ts";
+import type { KeyOperation, Reply, ReplyCallback, RequestOptions, ScanItem } from "../model/operation.ts";
+import type { Epoch, NodeName, Sequence, Version } from "../model/position.ts";
+
+/** A range of the whole cluster's keys, in byte order. Bounds are binary strings; empty means "no bound". */
+export interface ClusterScan {
+  readonly start: string;
+  readonly end: string;
+  readonly reverse: boolean;
+  readonly keysOnly: boolean;
+  readonly rowsMax: number;
+  readonly options: RequestOptions;
+}
+
+/** One page of a cluster-wide scan. `resumeKey` is the last key returned when more may follow, else null. */
+export interface ClusterPage {
+  readonly items: readonly ScanItem[];
+  readonly resumeKey: string | null;
+}
+
+/** How a member of a shard is doing, as told by itself; null fields are not known. */
+export interface MemberStatus {
+  readonly node: NodeName;
+  readonly role: "leader" | "replica" | "none";
+  /** Why the role is what it is, as a sentence: "waits for `kv promote`: …". */
+  readonly state: string;
+  readonly ready: boolean;
+  readonly epoch: Epoch;
+  readonly store: string;
+  readonly lastSequence: Sequence;
+  readonly durableSequence: Sequence;
+  readonly commitSequence: Sequence;
+  readonly appliedSequence: Sequence;
+  /** Behind the leader's log end, as this member knows it; 0 on a leader. */
+  readonly lagEntries: number;
+  readonly lagMs: number;
+  readonly keyCount: number;
+  readonly logBytes: number;
+  readonly treeFileBytes: number;
+  readonly treeLiveBytes: number;
+  readonly memtableBytes: number;
+  readonly diskFreeBytes: number;
+  readonly readOnlyReason: string | null;
+  readonly discardedEntriesFile: string | null;
+  readonly readsPerSecond: number;
+  readonly writesPerSecond: number;
+  /** On a leader: what it knows of each replica. */
+  readonly replicas: readonly ReplicaStatus[];
+}
+
+export interface ReplicaStatus {
+  readonly node: NodeName;
+  readonly inSync: boolean;
+  readonly connected: boolean;
+  readonly durableSequence: Sequence;
+  /** Entries that it has not flushed yet: what waits in the bucket `replication` for it. */
+  readonly lagEntries: number;
+  /** Age of the oldest entry it has not flushed yet; 0 when there is none. */
+  readonly lagMs: number;
+}
+
+export interface ShardStatus {
+  readonly shard: string;
+  readonly index: number;
+  readonly leader: NodeName | null;
+  readonly epoch: Epoch;
+  readonly inSync: readonly NodeName[];
+  readonly members: readonly ((MemberStatus & { readonly reachable: true }) | { readonly node: NodeName; readonly reachable: false })[];
+  /** Differences between the configuration file and what the members have stored. */
+  readonly warnings: readonly string[];
+}
+
+export interface ClusterStatus {
+  readonly cluster: string;
+  readonly answeredBy: NodeName;
+  readonly coordinator: string;
+  readonly replication: "async" | "in-sync";
+  readonly shards: readonly ShardStatus[];
+  /** Keys of the fullest shard ÷ the mean; 1 is perfect. */
+  readonly imbalance: number;
+}
+
+/** Where a key lives, and what each copy holds of it. */
+export interface Explanation {
+  readonly key: Key;
+  readonly hash: string;
+  readonly slot: number;
+  readonly shard: string;
+  readonly leader: NodeName | null;
+  readonly copies: readonly {
+    readonly node: NodeName;
+    readonly role: "leader" | "replica" | "none";
+    readonly reachable: boolean;
+    /** null: the copy does not have the key (or was not reachable). */
+    readonly version: Version | null;
+    readonly lagEntries: number;
+    readonly lagMs: number;
+  }[];
+}
+
+export interface PromotionRequest {
+  readonly shard: string;
+  readonly node: NodeName;
+  readonly dryRun: boolean;
+  readonly acceptDataLoss: boolean;
+}
+
+/** What a promotion did, or would do. */
+export interface PromotionReport {
+  readonly shard: string;
+  readonly node: NodeName;
+  readonly done: boolean;
+  /** Sentences for the operator, in order. */
+  readonly findings: readonly string[];
+  /** Why it was refused, or would be; null when nothing stands against it. */
+  readonly refusal: string | null;
+  readonly epoch: Epoch;
+  /** Entries that a reachable copy has and the candidate lacks. */
+  readonly missingEntries: number;
+}
+
+/** Everything a front door may ask of its node. Callbacks are called exactly once, possibly before the call returns. */
+export interface Gateway {
+  readonly node: NodeName;
+  /** Any key, wherever it lives. */
+  execute(operation: KeyOperation, options: RequestOptions, done: ReplyCallback): void;
+  /** Split by shard, each shard's part atomic and in order; one reply for each operation, in order. */
+  executeBatch(operations: readonly KeyOperation[], options: RequestOptions, done: (replies: readonly Reply[]) => void): void;
+  scan(scan: ClusterScan, done: (page: ClusterPage | KvError) => void): void;
+  /** The node that leads the key's shard, as far as this one knows: for redirects. */
+  leaderOf(key: Key): { readonly shard: string; readonly leader: NodeName | null };
+  cluster(done: (status: ClusterStatus) => void): void;
+  explain(key: Key, done: (explanation: Explanation) => void): void;
+  promote(request: PromotionRequest, done: (report: PromotionReport | KvError) => void): void;
+  /** Whether this node serves as it should; the sentence says why not. */
+  readiness(): { readonly ready: boolean; readonly reason: string };
+  /** This node's own member. */
+  memberStatus(): MemberStatus;
+}
