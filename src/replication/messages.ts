@@ -1,0 +1,143 @@
+import type { Epoch, NodeName, Sequence, StoreRef, Term } from "../model/position.ts";
+
+/** A member of the in-sync set; the store is null until that node was first met (rule T5). */
+export interface InSyncMember {
+  readonly node: NodeName;
+  readonly store: string | null;
+  readonly generation: number;
+}
+
+/** Who leads a shard and who must have flushed what counts as committed there; the highest epoch outranks all others. */
+export interface Leadership {
+  readonly epoch: Epoch;
+  readonly term: Term;
+  readonly leader: StoreRef;
+  readonly lineage: number;
+  readonly inSync: readonly InSyncMember[];
+  /** Raised at every change of `inSync` within an epoch. */
+  readonly setVersion: number;
+}
+
+/** Where a log ends. */
+export interface LogEnd {
+  readonly lastEpoch: Epoch;
+  readonly lastTerm: Term;
+  readonly lastSequence: Sequence;
+}
+
+/** "Who are you, and whom do you follow?" Anybody may ask anybody, also about a shard of which the asker is no member. */
+export interface StateQuery {
+  readonly id: number;
+}
+
+/** A member's own account of itself; answered from `node.json` even before the log is recovered (rule T3). */
+export interface State extends LogEnd {
+  readonly id: number;
+  readonly store: StoreRef;
+  readonly seenEpoch: Epoch;
+  readonly seenTerm: Term;
+  readonly leadership: Leadership | null;
+  readonly role: "leader" | "replica" | "none";
+  readonly complete: boolean;
+  /** False while the log is being recovered: then the log end is not known. */
+  readonly recovered: boolean;
+}
+
+/** Replica → leader: opens a session. */
+export interface Hello extends LogEnd {
+  readonly store: StoreRef;
+  readonly boot: string;
+  readonly epoch: Epoch;
+  readonly term: Term;
+  readonly complete: boolean;
+}
+
+/** Leader → replica: the session is open. */
+export interface Welcome {
+  readonly sid: string;
+  readonly leadership: Leadership;
+  readonly boot: string;
+}
+
+/** Replica → leader: "send me what follows `fromSeq - 1`; I have flushed up to `durable`". */
+export interface Pull {
+  readonly sid: string;
+  readonly epoch: Epoch;
+  readonly fromSeq: Sequence;
+  readonly lastEpoch: Epoch;
+  readonly lastTerm: Term;
+  readonly durable: Sequence;
+  readonly complete: boolean;
+  /** Last beacon seen. */
+  readonly echo: number;
+  readonly maxBytes: number;
+  readonly waitMs: number;
+  readonly knownCommit: Sequence;
+}
+
+/** Replica → leader: acknowledges a flush or a heartbeat. */
+export interface HeartbeatAck {
+  readonly sid: string;
+  readonly epoch: Epoch;
+  readonly durable: Sequence;
+  readonly echo: number;
+}
+
+/** Leader → replica, with entries as its body (perhaps none), and as a heartbeat without. */
+export interface Entries {
+  readonly sid: string;
+  readonly epoch: Epoch;
+  readonly beacon: number;
+  /** Sequence before the first entry of the body: that of the pull it answers. */
+  readonly after: Sequence;
+  readonly commit: Sequence;
+  readonly leaseOk: boolean;
+  /** The echo of this replica that the leader saw last. */
+  readonly lastEcho: number;
+  readonly logEnd: Sequence;
+  readonly logStart: Sequence;
+}
+
+/** Leader → replica: between heartbeats, so that commits, leases and silence show. */
+export interface Heartbeat {
+  readonly sid: string;
+  readonly epoch: Epoch;
+  readonly beacon: number;
+  readonly commit: Sequence;
+  readonly leaseOk: boolean;
+  readonly lastEcho: number;
+  readonly logEnd: Sequence;
+  readonly leadership: Leadership;
+}
+
+/** Leader → replica: our logs part at or before here (rule D1, §2.11). */
+export interface Diverged {
+  readonly sid: string;
+  readonly epoch: Epoch;
+  readonly dEpoch: Epoch;
+  readonly dTerm: Term;
+  readonly dEndSeq: Sequence;
+}
+
+/** Leader → replica: what you need is trimmed; copy the rows first (§2.12). */
+export interface SnapshotNeeded {
+  readonly sid: string;
+  readonly epoch: Epoch;
+  readonly logStart: Sequence;
+}
+
+/** Not the leader (any more); `leadership` is the highest one known, so that the asker can go there. */
+export interface NotLeader {
+  readonly seenEpoch: Epoch;
+  readonly leadership: Leadership | null;
+}
+
+/** The asker is of an older epoch than the leader. */
+export interface Stale {
+  readonly leadership: Leadership;
+}
+
+export interface Refused {
+  readonly code: string;
+  readonly reason: string;
+}
