@@ -2,7 +2,7 @@ import type { Key } from "../model/key.ts";
 import type { Operation, ReplyCallback, RequestOptions } from "../model/operation.ts";
 import type { Epoch, NodeName, Term, Version } from "../model/position.ts";
 import type { PeerMessage } from "../wire/peer-network.ts";
-import type { MemberStatus, PromotionReport, PromotionRequest } from "./gateway.ts";
+import type { MemberStatus, PromotionReport, PromotionRequest } from "../model/status.ts";
 import type { KvError } from "../model/errors.ts";
 
 /** Who leads a shard, as far as one node knows. */
