@@ -1,0 +1,165 @@
+import type { HistoryOperation, LogPosition } from "./history.ts";
+import type { CertainOperation, KeyHistory } from "./key-history.ts";
+import { writtenValue } from "./history.ts";
+import { partitionByKey, prepareKeyHistory } from "./key-history.ts";
+import { ANYTHING, EMPTY, stepAnswered } from "./register-model.ts";
+import type { RegisterState } from "./register-model.ts";
+
+/** An answer that contradicts the order of its shard's log. */
+export interface LogOrderViolation {
+  readonly operation: HistoryOperation;
+  readonly reason: string;
+}
+
+export interface LogOrderVerdict {
+  readonly violations: readonly LogOrderViolation[];
+  /** How many answers carried a position and were checked; the caller decides how few are too few. */
+  readonly checkedCount: number;
+}
+
+interface PlacedOperation {
+  readonly operation: HistoryOperation;
+  readonly position: LogPosition;
+}
+
+/**
+ * The cheap second checker, linear but for the sort: the answers of one shard, sorted by the log positions they carry, must be
+ * a legal sequential history (version by version) in which nothing comes after what was called only after it had returned.
+ *
+ * It checks across the keys of a shard too, which the search per key does not. Where an operation without an answer could explain a
+ * mismatch it accepts one: it never accuses wrongly, the search decides such cases. Pass the history of one shard.
+ */
+export function checkLogOrder(history: readonly HistoryOperation[]): LogOrderVerdict {
+  const placed: PlacedOperation[] = [];
+  for (const operation of history) {
+    if (operation.outcome.kind !== "ok" || operation.outcome.position === undefined) continue;
+    placed.push({ operation, position: operation.outcome.position });
+  }
+  placed.sort(comparePlaced);
+  const violations = [
+    ...findSharedPositions(placed),
+    ...findRealTimeBreaches(placed),
+    ...findIllegalAnswers(placed, history),
+  ];
+  return { violations, checkedCount: placed.length };
+}
+
+function comparePlaced(a: PlacedOperation, b: PlacedOperation): number {
+  return (
+    a.position.epoch - b.position.epoch ||
+    a.position.sequence - b.position.sequence ||
+    Number(changed(b.operation)) - Number(changed(a.operation)) ||
+    a.operation.call - b.operation.call
+  );
+}
+
+/** Whether the answer says that the operation itself wrote an entry. */
+function changed({ outcome }: HistoryOperation): boolean {
+  if (outcome.kind !== "ok") return false;
+  const { result } = outcome;
+  return result.kind === "written" || result.kind === "incremented" || (result.kind === "deleted" && result.existed);
+}
+
+/** Rule G2: every request has an entry of its own. */
+function findSharedPositions(placed: readonly PlacedOperation[]): LogOrderViolation[] {
+  const violations: LogOrderViolation[] = [];
+  for (const [index, { operation, position }] of placed.entries()) {
+    const previous = placed[index - 1];
+    if (previous === undefined || !changed(operation) || !changed(previous.operation)) continue;
+    if (previous.position.epoch !== position.epoch || previous.position.sequence !== position.sequence) continue;
+    const at = `${position.epoch}/${position.sequence}`;
+    violations.push({ operation, reason: `#${previous.operation.id} and #${operation.id} were both written at ${at}` });
+  }
+  return violations;
+}
+
+function findRealTimeBreaches(placed: readonly PlacedOperation[]): LogOrderViolation[] {
+  const violations: LogOrderViolation[] = [];
+  let latest: HistoryOperation | undefined;
+  for (const { operation } of placed) {
+    if (latest !== undefined && operation.ret < latest.call) {
+      const reason = `#${operation.id} had returned before #${latest.id} was called, yet stands behind it in the log`;
+      violations.push({ operation, reason });
+    }
+    if (latest === undefined || operation.call > latest.call) latest = operation;
+  }
+  return violations;
+}
+
+function findIllegalAnswers(
+  placed: readonly PlacedOperation[],
+  history: readonly HistoryOperation[],
+): LogOrderViolation[] {
+  const keys = new Map<string, KeyReplay>();
+  for (const [key, operations] of partitionByKey(history)) keys.set(key, new KeyReplay(operations));
+  const violations: LogOrderViolation[] = [];
+  for (const { operation, position } of placed) {
+    const replay = keys.get(operation.key);
+    if (replay === undefined || replay.accepts(operation)) continue;
+    const at = `${position.epoch}/${position.sequence}`;
+    violations.push({ operation, reason: `The answer of #${operation.id} is impossible at its position ${at}` });
+  }
+  return violations;
+}
+
+/** Owns the state of one key while its answers are replayed in the order of the log. */
+class KeyReplay {
+  #state: RegisterState = EMPTY;
+  /** Writes whose own answer is missing or has no position, but which were read: by version. */
+  readonly #read: CertainOperation[];
+  #readNext = 0;
+  /** Times of call of writes without an answer that nobody read. */
+  readonly #unread: number[];
+
+  constructor(operations: readonly HistoryOperation[]) {
+    const placed = new Set(
+      operations.filter(({ outcome }) => outcome.kind === "ok" && outcome.position !== undefined).map(({ id }) => id),
+    );
+    const prepared: KeyHistory = prepareKeyHistory(operations);
+    this.#read = prepared.certain.filter(({ id, result }) => !placed.has(id) && result.kind === "written");
+    this.#read.sort((a, b) => versionOf(a) - versionOf(b));
+    this.#unread = prepared.uncertain.flatMap((group) => group.calls).sort((a, b) => a - b);
+  }
+
+  /** Steps over `operation`; when it is impossible here, goes on from what it said, so that one defect is reported once. */
+  accepts(operation: HistoryOperation): boolean {
+    if (operation.outcome.kind !== "ok") return true;
+    const { result } = operation.outcome;
+    let state = this.#state;
+    let used = this.#readNext;
+    for (;;) {
+      const next: RegisterState | undefined = stepAnswered(state, operation.operation, result);
+      if (next !== undefined) {
+        this.#readNext = used;
+        this.#state = next;
+        return true;
+      }
+      const read: CertainOperation | undefined = this.#read[used++];
+      if (read === undefined || read.call > operation.ret) break;
+      const after = applied(state, read);
+      state = after ?? state;
+    }
+    return this.#acceptsWithUnread(operation);
+  }
+
+  #acceptsWithUnread(operation: HistoryOperation): boolean {
+    if (operation.outcome.kind !== "ok") return true;
+    const { result } = operation.outcome;
+    const open = { ...ANYTHING, floor: this.#state.floor };
+    const next = stepAnswered(open, operation.operation, result);
+    const explained = next !== undefined && (this.#unread[0] ?? Infinity) < operation.ret;
+    if (explained) this.#unread.shift();
+    this.#state = next ?? stepAnswered(ANYTHING, operation.operation, result) ?? this.#state;
+    return explained;
+  }
+}
+
+/** The state after a write that is known to have taken effect by its version; what its condition saw is not checked. */
+function applied(state: RegisterState, { operation, result }: CertainOperation): RegisterState | undefined {
+  const value = writtenValue(operation);
+  return value === undefined ? undefined : stepAnswered(state, { kind: "put", value }, result);
+}
+
+function versionOf({ result }: CertainOperation): number {
+  return result.kind === "written" ? result.version : 0;
+}
