@@ -1,0 +1,181 @@
+import { assert } from "../base/assert.ts";
+import { SPACE, type Mutation, type Space } from "../model/entry.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { Sequence, Version } from "../model/position.ts";
+import { MemtableRun, type KeySlice, type MemtableVersion } from "./memtable-run.ts";
+
+/** What an entry touched, kept while the entry may still be cut off. */
+interface UnsettledEntry {
+  readonly sequence: Sequence;
+  readonly mutations: readonly Mutation[];
+}
+
+/**
+ * What the memtable knows of a row: a version (perhaps a delete), or that a `clear` removed it, or nothing (then the tree
+ * decides). `sequence` is the entry that the answer depends on.
+ */
+export type MemtableAnswer =
+  | { readonly kind: "version"; readonly sequence: Sequence; readonly version: MemtableVersion }
+  | { readonly kind: "cleared"; readonly sequence: Sequence };
+
+/**
+ * Every entry that is in the log but not yet in the tree: row → newest version first.
+ *
+ * Owns an active map and sealed runs on their way to the tree (oldest first). Invariant: a row's versions are ordered by
+ * sequence, newer runs hold newer versions, and whatever lies behind `settledSequence` can be taken out again by
+ * `truncateAfter`. Nothing here fails for lack of room: the shard asks `isFull` before it appends.
+ */
+export class Memtable {
+  #active = new MemtableRun();
+  #sealed: MemtableRun[] = [];
+  /** Sequences of `clear` entries that the tree has not passed, ascending. */
+  #clears: Sequence[] = [];
+  #unsettled: UnsettledEntry[] = [];
+  #unsettledHead = 0;
+  #settledSequence: Sequence = 0;
+
+  get sizeBytes(): number {
+    let total = this.#active.sizeBytes;
+    for (const run of this.#sealed) total += run.sizeBytes;
+    return total;
+  }
+
+  get isFull(): boolean {
+    return this.sizeBytes >= LIMITS.memtableBytesMax;
+  }
+
+  /** Enters all effects of one entry. Entries come in sequence order (rule S9: before their batch goes to the log). */
+  put(sequence: Sequence, version: Version, mutations: readonly Mutation[]): void {
+    if (this.#active.sizeBytes >= LIMITS.memtableActiveBytesMax) this.seal();
+    for (const mutation of mutations) this.#active.put(sequence, version, mutation);
+    this.#active.lastSequence = sequence;
+    this.#unsettled.push({ sequence, mutations });
+  }
+
+  /** Enters a `clear`: every user row up to `sequence` is gone. */
+  clear(sequence: Sequence): void {
+    this.#clears.push(sequence);
+    this.#active.lastSequence = sequence;
+  }
+
+  /** Moves what is in the active map to a sealed run, so that it can be dropped once the tree has it. */
+  seal(): void {
+    if (this.#active.isEmpty) return;
+    this.#sealed.push(this.#active);
+    this.#active = new MemtableRun();
+  }
+
+  /** Newest state of a row, committed or not; null when the tree decides. */
+  newest(space: Space, key: string): MemtableAnswer | null {
+    return this.#lookUp(space, key, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** State of a row as of `sequence`; null when the tree decides. */
+  newestUpTo(space: Space, key: string, sequence: Sequence): MemtableAnswer | null {
+    return this.#lookUp(space, key, sequence);
+  }
+
+  /** The last `clear` at or before `sequence` that the tree has not passed; 0 when there is none. */
+  floorUpTo(sequence: Sequence): Sequence {
+    for (let i = this.#clears.length - 1; i >= 0; i--) {
+      const cleared = this.#clears[i] ?? 0;
+      if (cleared <= sequence) return cleared;
+    }
+    return 0;
+  }
+
+  /**
+   * Keys of `space` in [start, end) that have a version here, in the order asked for, each once. Must be used before the
+   * memtable changes.
+   */
+  keys(space: Space, range: { readonly start: string; readonly end: string; readonly reverse: boolean }): Iterable<string> {
+    const slices = [this.#active, ...this.#sealed].map((run) => run.keysInRange(space, range.start, range.end));
+    return mergeKeys(
+      slices.filter((slice) => slice.from < slice.to),
+      range.reverse,
+    );
+  }
+
+  /** Everything up to `sequence` can no longer be cut off: older versions behind it are let go. */
+  settle(sequence: Sequence): void {
+    if (sequence <= this.#settledSequence) return;
+    this.#settledSequence = sequence;
+    while (this.#unsettledHead < this.#unsettled.length) {
+      const entry = this.#unsettled[this.#unsettledHead];
+      if (entry === undefined || entry.sequence > sequence) break;
+      for (const { space, key } of entry.mutations) this.#active.forgetOlder(space, key, sequence);
+      this.#unsettledHead++;
+    }
+    if (this.#unsettledHead > 1024 && this.#unsettledHead * 2 > this.#unsettled.length) {
+      this.#unsettled = this.#unsettled.slice(this.#unsettledHead);
+      this.#unsettledHead = 0;
+    }
+  }
+
+  /** Takes out everything behind `sequence` (the log was cut there). */
+  truncateAfter(sequence: Sequence): void {
+    assert(sequence >= this.#settledSequence, "only what is not settled is cut from the memtable");
+    for (let entry = this.#unsettled.at(-1); entry !== undefined; entry = this.#unsettled.at(-1)) {
+      if (entry.sequence <= sequence || this.#unsettled.length <= this.#unsettledHead) break;
+      this.#unsettled.pop();
+      for (const { space, key } of entry.mutations.toReversed()) this.#remove(space, key, entry.sequence);
+    }
+    while ((this.#clears.at(-1) ?? 0) > sequence) this.#clears.pop();
+    for (const run of [this.#active, ...this.#sealed]) run.lastSequence = Math.min(run.lastSequence, sequence);
+  }
+
+  /** Lets go of whole runs that the tree has, once readers of the tree can see them there. */
+  dropThrough(appliedSequence: Sequence): void {
+    this.#sealed = this.#sealed.filter((run) => run.lastSequence > appliedSequence);
+    if (!this.#active.isEmpty && this.#active.lastSequence <= appliedSequence) this.#active = new MemtableRun();
+    while (this.#clears.length > 0 && (this.#clears[0] ?? 0) <= appliedSequence) this.#clears.shift();
+  }
+
+  /** Forgets everything: the log starts anew behind a snapshot. */
+  reset(settledSequence: Sequence): void {
+    this.#active = new MemtableRun();
+    this.#sealed = [];
+    this.#clears = [];
+    this.#unsettled = [];
+    this.#unsettledHead = 0;
+    this.#settledSequence = settledSequence;
+  }
+
+  #lookUp(space: Space, key: string, limit: Sequence): MemtableAnswer | null {
+    const floor = space === SPACE.user && this.#clears.length > 0 ? this.floorUpTo(limit) : 0;
+    let version = this.#active.newestUpTo(space, key, limit);
+    for (let i = this.#sealed.length - 1; version === undefined && i >= 0; i--) {
+      version = this.#sealed[i]?.newestUpTo(space, key, limit);
+    }
+    if (version !== undefined && version.sequence > floor) {
+      return { kind: "version", sequence: version.sequence, version };
+    }
+    return floor === 0 ? null : { kind: "cleared", sequence: floor };
+  }
+
+  #remove(space: Space, key: string, sequence: Sequence): void {
+    if (this.#active.remove(space, key, sequence)) return;
+    for (let i = this.#sealed.length - 1; i >= 0; i--) {
+      if (this.#sealed[i]?.remove(space, key, sequence) === true) return;
+    }
+  }
+}
+
+/** Merges sorted slices into one order without repeats; the few runs make a linear pick cheaper than a heap. */
+function* mergeKeys(slices: readonly KeySlice[], reverse: boolean): Generator<string> {
+  const at = slices.map((slice) => (reverse ? slice.to - 1 : slice.from));
+  const step = reverse ? -1 : 1;
+  for (;;) {
+    let next: string | null = null;
+    for (const [i, slice] of slices.entries()) {
+      const position = at[i] ?? -1;
+      const key = position >= slice.from && position < slice.to ? slice.keys[position] : undefined;
+      if (key !== undefined && (next === null || (reverse ? key > next : key < next))) next = key;
+    }
+    if (next === null) return;
+    for (const [i, slice] of slices.entries()) {
+      if (slice.keys[at[i] ?? -1] === next) at[i] = (at[i] ?? 0) + step;
+    }
+    yield next;
+  }
+}
