@@ -6,6 +6,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
 import { checkBannedCalls } from "./tidy/banned-calls.ts";
 import { checkLayers } from "./tidy/layers.ts";
+import { checkLockFile } from "./tidy/lock-file.ts";
 import { checkShape } from "./tidy/shape.ts";
 import { type Fault, SourceFile } from "./tidy/source-file.ts";
 import { checkText } from "./tidy/text.ts";
@@ -24,6 +25,7 @@ function main(root: string): void {
 
 function checkFile(path: string, text: string): Fault[] {
   const textFaults = checkText({ path, text });
+  if (path === "package-lock.json") return [...textFaults, ...checkLockFile({ path, text })];
   if (!CODE_NAME.test(path)) return textFaults;
   const file = new SourceFile(path, text);
   return [...textFaults, ...checkLayers(file), ...checkBannedCalls(file), ...checkShape(file)];

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { checkBannedCalls } from "./banned-calls.ts";
 import { checkLayers } from "./layers.ts";
+import { checkLockFile, completeLockFile } from "./lock-file.ts";
 import { checkShape } from "./shape.ts";
 import { type Fault, SourceFile } from "./source-file.ts";
 import { checkText } from "./text.ts";
@@ -137,6 +138,18 @@ test("notes to self, machine paths and registries are faults in any text", () =>
   }
   const harmless = 'GET /v1/work/x\nroot="$root/tmp/x"\nawait todo();\n';
   assert.deepEqual(checkText({ path: "docs/a.md", text: harmless }), []);
+});
+
+test("a lock file without another platform's optional package is a fault until it is completed", () => {
+  const packages = {
+    "": { version: "1.0.0" },
+    "node_modules/tool": { version: "2.0.0", dev: true, optionalDependencies: { "@tool/a-darwin-arm64": "2.0.0" } },
+  };
+  const text = JSON.stringify({ lockfileVersion: 3, packages });
+  assert.equal(checkLockFile({ path: "package-lock.json", text }).length, 1);
+  const completed = completeLockFile(text);
+  assert.deepEqual(checkLockFile({ path: "package-lock.json", text: completed }), []);
+  assert.match(completed, /"cpu": \[\s+"arm64"\s+\],\s+"dev": true,\s+"optional": true,\s+"os": \[\s+"darwin"/);
 });
 
 test("the program names file and line and exits with 1", () => {
