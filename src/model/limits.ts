@@ -47,6 +47,16 @@ export const LIMITS = {
   messageBytesMax: 25_165_824,
   peerRequestsInFlightMax: 10_000,
   peerOutgoingBytesMax: 67_108_864,
+  /** Messages between nodes that are larger are cut into pieces of this size, and others go between them. */
+  peerFragmentBytes: 65_536,
+  /** JSON header of a message between nodes. */
+  peerHeaderBytesMax: 65_536,
+  /** Cut messages of which a part has arrived, per connection: how many, and their whole sizes together. */
+  peerPartialMessagesMax: 64,
+  peerPartialBytesMax: 134_217_728,
+  /** A frame before the handshake is done, and connections that have not done it yet. */
+  peerHandshakeBytesMax: 4096,
+  peerHandshakesMax: 128,
   /** Entries carried by one answer to a pull; a single larger entry travels alone. */
   pullBytesMax: 1_048_576,
   snapshotChunkBytesMax: 1_048_576,
