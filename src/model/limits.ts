@@ -42,6 +42,10 @@ export const LIMITS = {
   /** Charged for each version in the memtable besides its key and value. */
   memtableEntryOverheadBytes: 200,
 
+  /** The tree takes in what the memtable holds when this much has gathered, or after this long. */
+  applyRunBytes: 16_777_216,
+  applyDelayMs: 5000,
+
   frameBytesMax: 262_144,
   /** A message larger than any legal one: one value, one batch or one pull, with room for what surrounds it. */
   messageBytesMax: 25_165_824,
