@@ -20,6 +20,11 @@ export function start(name, program) {
     return;
   }
   const compiled = join(root, "dist", `${program}.js`);
+  if (!existsSync(compiled)) {
+    console.error(`${name}: ${compiled} is missing; the package was made without "npm run build"`);
+    process.exitCode = 1;
+    return;
+  }
   if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
     process.argv[1] = compiled;
     void import(pathToFileURL(compiled).href);
