@@ -21,9 +21,17 @@ export interface LogRecovery {
   /** Highest commit position that any surviving batch header names: a lower bound of what is committed. */
   readonly commitSequence: Sequence;
   /** Set when the bytes prove that flushed data are damaged; the log then ends before the damage. */
-  readonly corruption: { readonly file: string; readonly offset: number; readonly detail: string } | null;
+  readonly corruption: LogCorruption | null;
   /** Bytes behind the last whole entry that were dropped as a torn tail. */
   readonly tornBytes: number;
+}
+
+/** Where flushed data turned out to be damaged. */
+export interface LogCorruption {
+  readonly file: string;
+  /** Byte in the file. */
+  readonly offset: number;
+  readonly detail: string;
 }
 
 /**
@@ -55,25 +63,31 @@ export interface Log {
   whenRoomChanges(run: () => void): void;
 
   /**
-   * Writes whole encoded entries, contiguous from `lastSequence + 1`, as one batch with one write. `roomFor` their joint
-   * size must have said "yes". New epochs are read from `epochStart` entries.
+   * Writes whole encoded entries, contiguous from `lastSequence + 1`, as one batch with one write: a batch lies in one
+   * segment. `roomFor` their joint size must have said "yes" with nothing written since. Epochs never fall; one that rises
+   * begins with its `epochStart`. When the write fails, `onFatal` is called and then the error is thrown.
    */
   writeBatch(entries: readonly Buffer[], marks: BatchMarks): void;
-  /** Flushes what was written before this call; `done` gets the last sequence that this flush contains. */
+  /**
+   * Flushes what was written before this call; `done` gets the last sequence that this flush contains. One fdatasync runs at a
+   * time: calls made meanwhile share the next one. After a fatal error `done` is never called.
+   */
   flush(done: (durableSequence: Sequence) => void): void;
 
   /**
    * Whole entries from `from` on, as they lie on disk, joined: at most `bytesMax`, but at least one when there is one.
-   * Sequences are those from `from` to `last`; an empty buffer means there are none. Checksums are not verified here.
+   * Sequences are those from `from` to `last`; an empty buffer (and `last` = `from` - 1) means there are none. Throws
+   * KvError CORRUPT when bytes that had to come from the disk fail their checksum (S5): they are never handed out.
    */
   read(from: Sequence, bytesMax: number): { readonly bytes: Buffer; readonly last: Sequence };
 
   /**
    * Cuts everything behind `sequence`: later segments removed last first, then truncate, zero-fill, flush (§2.11).
-   * Blocking; no flush may be running. Returns the cut entries' bytes, which the caller keeps for the operator.
+   * Blocking; no flush may be running. Returns the cut entries' bytes. `keep` gets the same bytes *before* anything is cut,
+   * so that a crash in between does not lose the operator's copy.
    */
-  truncateAfter(sequence: Sequence): Buffer;
-  /** Removes whole segments that end at or before `sequence`. */
+  truncateAfter(sequence: Sequence, keep?: (cut: Buffer) => void): Buffer;
+  /** Forgets whole segments that end at or before `sequence`; their files go in the background, oldest first. */
   trimThrough(sequence: Sequence): void;
   /** Empties the log and starts it behind `base`, with the epochs up to there (snapshot, §2.12). Blocking. */
   restart(base: { readonly sequence: Sequence; readonly epochs: readonly EpochMark[] }): void;
