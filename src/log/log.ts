@@ -54,6 +54,9 @@ export interface Log {
   /** All leaderships the log has ever seen, oldest first. */
   readonly epochs: readonly EpochMark[];
 
+  /** Full segments, oldest first: what `trimThrough` can remove, and how many bytes of entries each holds. */
+  readonly fullSegments: readonly { readonly lastSequence: Sequence; readonly sizeBytes: number }[];
+
   /** The leadership that the entry at `sequence` belongs to (also for `startSequence - 1`); null when there is none. */
   epochOf(sequence: Sequence): EpochMark | null;
 
