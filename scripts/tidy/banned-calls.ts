@@ -12,7 +12,6 @@ const BANNED_NAMES = new Set([
   "setTimeout",
   "setInterval",
   "setImmediate",
-  "queueMicrotask",
   "clearTimeout",
   "clearInterval",
   "clearImmediate",
