@@ -27,7 +27,14 @@ export async function runChild(
 ): Promise<ChildOutcome> {
   const startedMs = performance.now();
   const [program, ...parameters] = command;
-  const child = spawn(program, parameters, { cwd: options.cwd, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  // A test file started by a test must not report to the outer runner.
+  const { NODE_TEST_CONTEXT: _outer, ...env } = process.env;
+  const child = spawn(program, parameters, {
+    cwd: options.cwd,
+    env,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const groupId = child.pid;
   if (groupId !== undefined) liveGroups.add(groupId);
   let output = "";

@@ -44,7 +44,7 @@ export class ConfigFaults {
 }
 
 /** A value as it would stand in the file, shortened, with control characters escaped. */
-export function showValue(value: unknown): string {
+function showValue(value: unknown): string {
   const text = typeof value === "bigint" ? String(value) : stringify(value);
   return text.length > VALUE_CHARS_MAX ? `${text.slice(0, VALUE_CHARS_MAX)}…` : text;
 }

@@ -405,6 +405,6 @@ test("any damage to a valid file either leaves it valid or is refused as a fault
         }
       },
     ),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   );
 });
