@@ -52,6 +52,15 @@ export interface TreeChunk {
   readonly mayHoldThrough: Sequence;
 }
 
+/** What checking some rows found. */
+export interface TreeVerification {
+  readonly rowCount: number;
+  /** Keys (binary strings) whose record fails its checksum. */
+  readonly corruptKeys: readonly string[];
+  /** Last key looked at; null when the space is at its end. */
+  readonly lastKey: string | null;
+}
+
 /** How the tree is read: short read transactions, checksums verified at every read (rule S5). */
 export interface TreeReader {
   /** Throws KvError CORRUPT when the record's checksum is wrong: it is never served. */
@@ -61,6 +70,11 @@ export interface TreeReader {
   position(): TreePosition;
   /** Next rows of `space` behind `afterKey` (empty: from the lowest), up to about `bytesMax`, in one fresh read transaction. */
   copyRange(space: Space, afterKey: string, bytesMax: number): TreeChunk;
+  /**
+   * Checks the checksums of the next rows of `space` behind `afterKey`, up to about `bytesMax`, in one fresh read
+   * transaction, without stopping at a damaged one: for the background scrub (rule S5).
+   */
+  verifyRange(space: Space, afterKey: string, bytesMax: number): TreeVerification;
   /** User keys whose expiry is at or before `nowMs`, soonest first, at most `countMax`. */
   dueKeys(nowMs: number, countMax: number): string[];
   /** The meta value kept beside the rows, such as the log clock; null when there is none. */
@@ -81,11 +95,15 @@ export interface TreeTransaction {
   readonly meta?: ReadonlyMap<string, string>;
 }
 
-/** How the tree is written: by one owner, the applier. */
+/** How the tree is written: by one owner, the applier. Every change is one transaction: all of it, flushed, or nothing. */
 export interface TreeWriter extends TreeReader {
-  /** Flushed when it returns. Throws ENOSPC as KvError DISK_FULL with nothing changed. */
+  /** Flushed when it returns. Throws KvError DISK_FULL with nothing changed; the same call may be repeated. */
   apply(transaction: TreeTransaction): void;
-  /** Puts a copied chunk in place of the rows between its first and last key ("replace range"), with `meta` in the same transaction. */
+  /**
+   * Puts a copied chunk in place of all rows of its space behind `afterKey` up to its last key ("replace range", §2.12),
+   * with `meta` in the same transaction; the expiry index is rebuilt from the rows. Throws CORRUPT when a record fails its
+   * checksum, PROTOCOL when the chunk is malformed, and DISK_FULL; nothing has changed then.
+   */
   importChunk(chunk: TreeChunk, afterKey: string, meta: ReadonlyMap<string, string>): void;
   /** Removes every row and the position: the tree starts anew. */
   wipe(): void;
