@@ -67,8 +67,8 @@ export class Clients {
     return this.#calledCount >= this.#options.operationCount && this.#openCount === 0;
   }
 
-  #think(client: number): void {
-    const delayMs = -Math.log(1 - this.#random.next()) * this.#options.thinkMs;
+  #think(client: number, factor = 1): void {
+    const delayMs = -Math.log(1 - this.#random.next()) * this.#options.thinkMs * factor;
     this.#options.simulation.schedule(delayMs, "client calls", () => this.#call(client));
   }
 
@@ -93,7 +93,8 @@ export class Clients {
         key.version = Math.max(key.version, outcome.result.version ?? 0);
       }
       recorder.complete(id, outcome);
-      this.#think(client);
+      // A client that was refused waits before it tries again, or refusals at once would use up the whole workload.
+      this.#think(client, outcome.kind === "notApplied" ? 10 : 1);
     });
   }
 

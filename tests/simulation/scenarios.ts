@@ -1,0 +1,19 @@
+import type { Scenario } from "./scenario.ts";
+import { toyScenario } from "./toy/toy-scenario.ts";
+
+const SCENARIOS: readonly Scenario[] = [
+  toyScenario(null),
+  toyScenario("answersBeforeFlush"),
+  toyScenario("readsUnflushed"),
+  toyScenario("checksBeforeFlush"),
+];
+
+/** The names of all scenarios, the default one first. */
+export const SCENARIO_NAMES: readonly string[] = SCENARIOS.map((scenario) => scenario.name);
+
+/** The scenario called `name`. Throws when there is none. */
+export function scenarioByName(name: string): Scenario {
+  const scenario = SCENARIOS.find((one) => one.name === name);
+  if (scenario === undefined) throw new Error(`There is no scenario "${name}", only ${SCENARIO_NAMES.join(", ")}`);
+  return scenario;
+}
