@@ -31,7 +31,7 @@ export interface PeerHandler {
   onMessage(from: NodeName, message: PeerMessage): void;
   /** A request of another node: `body` in, exactly one `respond` out, now or later. `body` as in `PeerMessage`. */
   onRequest(from: NodeName, body: Buffer, respond: Respond): void;
-  /** No connection with `node` is left. Messages may have been lost. */
+  /** A connection with `node` was lost, and with it perhaps messages. Another one may be there, or be made at once. */
   onDisconnected(node: NodeName): void;
 }
 
