@@ -23,7 +23,12 @@ export const UNIT_PHASE: TestPhase = {
 export const TEST_PHASES: readonly TestPhase[] = [
   UNIT_PHASE,
   { name: "contract", patterns: ["tests/contract/**/*.test.ts"], concurrency: 2, fileTimeoutMs: 120_000 },
-  { name: "simulation", patterns: ["tests/simulation/**/*.test.ts"], concurrency: 2, fileTimeoutMs: 300_000 },
+  {
+    name: "simulation",
+    patterns: ["tests/support/**/*.test.ts", "tests/simulation/**/*.test.ts"],
+    concurrency: 2,
+    fileTimeoutMs: 300_000,
+  },
   { name: "cluster", patterns: ["tests/cluster/**/*.test.ts"], concurrency: 1, fileTimeoutMs: 300_000 },
 ];
 

@@ -1,6 +1,5 @@
 import type { ChildProcess } from "node:child_process";
 import { fork } from "node:child_process";
-import { join } from "node:path";
 import type { SeedJob } from "./run-seed.ts";
 import { failedReport } from "./run-seed.ts";
 import type { RunReport } from "./scenario.ts";
@@ -116,5 +115,5 @@ class SeedsRun {
 }
 
 function startWorker(): ChildProcess {
-  return fork(join(import.meta.dirname, "simulate-worker.ts"), { serialization: "advanced" });
+  return fork(new URL("./simulate-worker.ts", import.meta.url), { serialization: "advanced" });
 }

@@ -28,12 +28,6 @@ export function checkHistory(history: readonly HistoryOperation[], options: Sear
   return violations;
 }
 
-/** True when one key's operations are linearizable; no report is made. */
-export function isKeyLinearizable(operations: readonly HistoryOperation[], options: SearchOptions = {}): boolean {
-  if (findImpossibleReads(operations).length > 0) return false;
-  return searchLinearization(prepareKeyHistory(operations), options).kind === "linearizable";
-}
-
 function checkKey(
   key: string,
   operations: readonly HistoryOperation[],

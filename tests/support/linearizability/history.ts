@@ -56,11 +56,6 @@ export interface HistoryOperation {
   readonly endedAtMs: number;
 }
 
-/** True for operations that can change a key. */
-export function isWrite(operation: RegisterOperation): boolean {
-  return operation.kind !== "get";
-}
-
 /** The unique value that an operation would store, if it stores one of its own. */
 export function writtenValue(operation: RegisterOperation): string | undefined {
   return "value" in operation ? operation.value : undefined;
