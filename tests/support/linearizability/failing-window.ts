@@ -33,7 +33,10 @@ function cutWindow(
   operations: readonly HistoryOperation[],
   { from, to }: { from: number; to: number },
 ): HistoryOperation[] {
-  const inside = operations.filter(({ call, ret }) => call <= to && ret >= from);
+  const inside = operations.filter(({ call, ret, operation, outcome }) => {
+    const saysNothing = outcome.kind === "notApplied" || (outcome.kind === "unknown" && operation.kind === "get");
+    return call <= to && ret >= from && !saysNothing;
+  });
   return inside.map((operation) => {
     const isWhole = operation.call >= from && operation.ret <= to;
     return isWhole || operation.outcome.kind !== "ok" ? operation : { ...operation, outcome: { kind: "unknown" } };
