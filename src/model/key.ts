@@ -31,9 +31,9 @@ export function keyBytes(key: Key): Buffer {
   return Buffer.from(key, "latin1");
 }
 
-/** For messages to people: the key as text where it is valid UTF-8, else its bytes in hex. */
-export function keyForPeople(key: Key): string {
-  const bytes = keyBytes(key);
+/** For messages to people: the key (a binary string) as text where it is valid UTF-8, else its bytes in hex. */
+export function keyForPeople(key: string): string {
+  const bytes = Buffer.from(key, "latin1");
   const text = bytes.toString("utf8");
   return Buffer.from(text, "utf8").equals(bytes) ? text : `0x${bytes.toString("hex")}`;
 }

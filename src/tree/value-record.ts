@@ -1,7 +1,7 @@
 import { crc32 } from "../base/crc32.ts";
 import { mutant } from "../base/mutants.ts";
 import { KvError } from "../model/errors.ts";
-import { keyForPeople, type Key } from "../model/key.ts";
+import { keyForPeople } from "../model/key.ts";
 import type { Record } from "../model/record.ts";
 
 /*
@@ -57,7 +57,7 @@ export function decodeRecord(key: string, bytes: Buffer): Record {
   if (format !== FORMAT || (flags & ~KNOWN_FLAGS) !== 0) {
     throw new KvError(
       "UNKNOWN_FORMAT",
-      `The record of key ${keyForPeople(key as Key)} has format ${format} and flags ${flags}, which this version does not understand`,
+      `The record of key ${keyForPeople(key)} has format ${format} and flags ${flags}, which this version does not understand`,
     );
   }
   let at = OPTIONAL_AT;
@@ -88,7 +88,7 @@ export function storedExpiryMs(bytes: Buffer): number {
 }
 
 export function corrupt(key: string): KvError {
-  const name = keyForPeople(key as Key);
+  const name = keyForPeople(key);
   return new KvError("CORRUPT", `The stored record of key ${name} fails its checksum`, { details: { key: name } });
 }
 
