@@ -46,6 +46,9 @@ export const LIMITS = {
   applyRunBytes: 16_777_216,
   applyDelayMs: 5000,
 
+  /** A replica that has not been heard of for this long has no session any more. */
+  sessionSilenceMsMax: 2000,
+
   frameBytesMax: 262_144,
   /** A message larger than any legal one: one value, one batch or one pull, with room for what surrounds it. */
   messageBytesMax: 25_165_824,

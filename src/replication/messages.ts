@@ -24,6 +24,7 @@ export interface State extends LogEnd {
   readonly complete: boolean;
   /** False while the log is being recovered: then the log end is not known. */
   readonly recovered: boolean;
+  readonly inConflict: boolean;
 }
 
 /** Replica → leader: opens a session. */
@@ -124,3 +125,101 @@ export interface Refused {
   readonly code: string;
   readonly reason: string;
 }
+
+/** Member → any member: "send me entries that follow this end, whatever your role" (rules T1, T3). */
+export interface Fetch extends LogEnd {
+  readonly id: number;
+}
+
+/** Entries as the body; none when the asked one has no more, or when its log does not contain that end. */
+export interface Fetched {
+  readonly id: number;
+  readonly after: Sequence;
+  readonly logEnd: Sequence;
+  /** Whether the asker's end is in this log. */
+  readonly isPrefix: boolean;
+}
+
+/** Replica → leader: the next rows of a snapshot (§2.12). */
+export interface GetRange {
+  readonly sid: string;
+  readonly space: number;
+  /** Binary string; empty for the first rows of the space. */
+  readonly after: string;
+  /** Null with the first request of a copy; then what the first answer said. */
+  readonly base: Sequence | null;
+}
+
+/** Asked for like a space of rows: the epochs up to the base, as a JSON list of `EpochOfBase`. */
+export const EPOCHS_SPACE = 3;
+
+/** An epoch of the log behind a snapshot. */
+export interface EpochOfBase {
+  readonly epoch: Epoch;
+  readonly term: Term;
+  readonly firstSequence: Sequence;
+  readonly versionBase: number;
+  readonly lineage: number;
+}
+
+/** Leader → replica: rows as its body. */
+export interface Range {
+  readonly sid: string;
+  readonly space: number;
+  readonly after: string;
+  readonly lastKey: string | null;
+  readonly mayHoldThrough: Sequence;
+  readonly base: Sequence;
+  readonly logClockMs: number;
+}
+
+/** Promotion step 1 (rule T1): "stop leading; where does your log end?" */
+export interface StepDown {
+  readonly id: number;
+  readonly epoch: Epoch;
+}
+
+export interface SteppedDown extends LogEnd {
+  readonly id: number;
+}
+
+/** Promotion step 2: "store this as the shard's leadership". */
+export interface StoreLeadership {
+  readonly id: number;
+  readonly leadership: Leadership;
+}
+
+/** `accepted` false: the member knows of a higher epoch. */
+export interface StoredLeadership {
+  readonly id: number;
+  readonly accepted: boolean;
+  readonly store: StoreRef;
+  readonly complete: boolean;
+}
+
+/** Every message between the members of a shard, by its type on the wire. */
+export interface MessageHeaders {
+  STATE_QUERY: StateQuery;
+  STATE: State;
+  HELLO: Hello;
+  WELCOME: Welcome;
+  PULL: Pull;
+  ENTRIES: Entries;
+  HB: Heartbeat;
+  HBACK: HeartbeatAck;
+  DIVERGED: Diverged;
+  SNAPSHOT_NEEDED: SnapshotNeeded;
+  NOT_LEADER: NotLeader;
+  STALE: Stale;
+  REFUSED: Refused;
+  FETCH: Fetch;
+  FETCHED: Fetched;
+  GET_RANGE: GetRange;
+  RANGE: Range;
+  STEP_DOWN: StepDown;
+  STEPPED_DOWN: SteppedDown;
+  STORE_LEADERSHIP: StoreLeadership;
+  STORED_LEADERSHIP: StoredLeadership;
+}
+
+export type MessageType = keyof MessageHeaders;

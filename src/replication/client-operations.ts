@@ -1,0 +1,243 @@
+import type { Clock } from "../base/clock.ts";
+import { mutant } from "../base/mutants.ts";
+import { BoundedQueue } from "../base/bounded-queue.ts";
+import { SPACE, type EntryBody, type Mutation } from "../model/entry.ts";
+import { KvError } from "../model/errors.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { Answerer, Operation, Reply, ReplyCallback, RequestOptions, Result } from "../model/operation.ts";
+import type { EpochRef, Sequence } from "../model/position.ts";
+import { evaluate, type Evaluation } from "../shard/evaluate.ts";
+import type { ShardStore } from "../shard/shard-store.ts";
+import type { Guarantee, PendingAnswers } from "./pending-answers.ts";
+
+/** What client operations need of the leadership that they belong to. */
+export interface ClientOperationsParts {
+  readonly clock: Clock;
+  readonly store: ShardStore;
+  readonly answers: PendingAnswers;
+  readonly epoch: EpochRef;
+  /** First entry of this leadership: nothing is read before it is committed (rule R3). */
+  readonly epochStart: Sequence;
+  readonly answerer: Answerer;
+  /** What a write without `durability` waits for, and what makes an entry committed. */
+  readonly clusterGuarantee: Guarantee;
+  /** Why a write that needs the in-sync set cannot be taken now (rule K5); null when it can. */
+  readonly inSyncRefusal: () => KvError | null;
+}
+
+interface ParkedOperation {
+  readonly operation: Operation;
+  readonly options: RequestOptions;
+  readonly done: ReplyCallback;
+  readonly deadlineMs: number;
+}
+
+/** Bytes of an entry besides its mutations' keys and values: header, flags, lengths, expiry. */
+const ENTRY_OVERHEAD_BYTES = 64;
+const MUTATION_OVERHEAD_BYTES = 24;
+const EVERYTHING = Number.MAX_SAFE_INTEGER;
+
+/**
+ * What clients ask of a leader: evaluated against everything appended, appended in the same step (rule S8), and answered
+ * when what was written or seen is committed (rules R1–R4, R6).
+ *
+ * Everything that can refuse a write is asked *before* it is appended (K5, S4); afterwards it is ok or unknown (U1).
+ * While the log prepares a segment, operations wait in order, so that a read never overtakes the write before it.
+ */
+export class ClientOperations {
+  readonly #parts: ClientOperationsParts;
+  readonly #parked = new BoundedQueue<ParkedOperation>(LIMITS.parkedOperationsMax);
+  /** Append times of what is not committed yet, for the age of the oldest (rule K5). */
+  readonly #uncommitted: { sequence: Sequence; bytes: number; appendedMs: number }[] = [];
+  #uncommittedHead = 0;
+  #uncommittedBytes = 0;
+  #isEnded = false;
+  operationCount: { reads: number; writes: number } = { reads: 0, writes: 0 };
+
+  constructor(parts: ClientOperationsParts) {
+    this.#parts = parts;
+  }
+
+  execute(operation: Operation, options: RequestOptions, done: ReplyCallback): void {
+    const parked = { operation, options, done, deadlineMs: this.#parts.clock.nowMs() + LIMITS.readWaitMsMax };
+    if (this.#parked.count > 0 || !this.#attempt(parked)) this.#park(parked);
+  }
+
+  /** Tries again what waits for room in the log, in order. */
+  onRoom(): void {
+    for (let parked = this.#parked.peek(); parked !== undefined; parked = this.#parked.peek()) {
+      if (this.#isEnded) parked.done(refusal(this.#endedError()));
+      else if (!this.#attempt(parked)) return this.#awaitRoom();
+      this.#parked.take();
+    }
+  }
+
+  /** Entries up to `sequence` are committed: they no longer press on the limits of the uncommitted tail. */
+  onCommitted(sequence: Sequence): void {
+    for (;;) {
+      const oldest = this.#uncommitted[this.#uncommittedHead];
+      if (oldest === undefined || oldest.sequence > sequence) break;
+      this.#uncommittedBytes -= oldest.bytes;
+      this.#uncommittedHead++;
+    }
+    if (this.#uncommittedHead <= 4096) return;
+    this.#uncommitted.splice(0, this.#uncommittedHead);
+    this.#uncommittedHead = 0;
+  }
+
+  /** Refuses what waited too long for the log's next segment: definitely not applied. */
+  sweep(): void {
+    const nowMs = this.#parts.clock.nowMs();
+    for (let parked = this.#parked.peek(); parked !== undefined; parked = this.#parked.peek()) {
+      if (parked.deadlineMs > nowMs) return;
+      this.#parked.take();
+      parked.done(refusal(new KvError("BUSY", "The log was still preparing room for the write")));
+    }
+  }
+
+  /** The leadership is over: what is parked was never appended, so it is definitely not applied. */
+  end(): void {
+    this.#isEnded = true;
+    this.onRoom();
+  }
+
+  /** Removes expired keys, found through the tree's index, without anybody asking for them. */
+  expire(keys: readonly string[]): void {
+    const { store } = this.#parts;
+    const nowMs = store.clock.nowMs();
+    const mutations: Mutation[] = [];
+    for (const key of keys) {
+      const { record } = store.view.get(SPACE.user, key, EVERYTHING);
+      if (record === null || record.expiryMs === 0 || record.expiryMs > nowMs) continue;
+      mutations.push({ space: SPACE.user, key, value: null, expiryMs: 0, contentType: "" });
+    }
+    if (mutations.length === 0 || this.#parked.count > 0) return;
+    const bytes = sizeOf(mutations);
+    if (this.#refusal(bytes, { consistency: "linearizable", durability: null }) !== null) return;
+    if (store.roomFor(bytes) === "yes") this.#append({ kind: "data", mutations }, bytes);
+  }
+
+  /** Evaluates, appends and answers in one step; false, with nothing done, when the log is still preparing room. */
+  #attempt({ operation, options, done }: ParkedOperation): boolean {
+    let evaluation: Evaluation | null;
+    try {
+      evaluation = operation.kind === "clear" ? null : this.#evaluate(operation);
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      done(refusal(error));
+      return true;
+    }
+    if (evaluation !== null && evaluation.mutations.length === 0) {
+      this.#answerRead(evaluation, done);
+      return true;
+    }
+    const mutations = evaluation?.mutations ?? [];
+    const bytes = sizeOf(mutations);
+    const refused = this.#refusal(bytes, options);
+    const room = refused === null ? this.#parts.store.roomFor(bytes) : "full";
+    if (room === "preparing") return false;
+    if (room === "full") {
+      done(refusal(refused ?? diskFull()));
+      return true;
+    }
+    const body: EntryBody = evaluation === null ? { kind: "clear" } : { kind: "data", mutations };
+    const result: Result = evaluation?.result ?? { kind: "cleared" };
+    const write = (): void => this.#write({ operation, options, done }, { body, bytes, result });
+    if (mutant("M70")) queueMicrotask(write);
+    else write();
+    return true;
+  }
+
+  #answerRead(evaluation: Evaluation, done: ReplyCallback): void {
+    const { epoch, epochStart, answerer, answers, clusterGuarantee } = this.#parts;
+    this.operationCount.reads++;
+    const { result, saw } = evaluation;
+    const sequence = Math.max(saw, epochStart);
+    const reply: Reply = { ok: true, result, answerer, position: { epoch: epoch.epoch, sequence } };
+    if (mutant("M45") || (mutant("M48") && result.kind !== "value")) done(reply);
+    else answers.add({ sequence, guarantee: clusterGuarantee, isWrite: false }, reply, done);
+  }
+
+  #write(
+    request: { readonly operation: Operation; readonly options: RequestOptions; readonly done: ReplyCallback },
+    entry: { readonly body: EntryBody; readonly bytes: number; readonly result: Result },
+  ): void {
+    const { epoch, answerer, answers, clusterGuarantee } = this.#parts;
+    this.operationCount.writes++;
+    const sequence = this.#append(entry.body, entry.bytes);
+    const guarantee = guaranteeOf(request.options, clusterGuarantee);
+    const reply: Reply = { ok: true, result: entry.result, answerer, position: { epoch: epoch.epoch, sequence } };
+    const isWrite = request.operation.kind !== "get" && request.operation.kind !== "scan";
+    answers.add({ sequence, guarantee, isWrite }, reply, request.done);
+  }
+
+  #append(body: EntryBody, bytes: number): Sequence {
+    const sequence = this.#parts.store.append(this.#parts.epoch, body);
+    this.#uncommitted.push({ sequence, bytes, appendedMs: this.#parts.clock.nowMs() });
+    this.#uncommittedBytes += bytes;
+    return sequence;
+  }
+
+  #evaluate(operation: Exclude<Operation, { kind: "clear" }>): Evaluation {
+    const { store } = this.#parts;
+    return evaluate(operation, {
+      get: (key) => store.view.get(SPACE.user, key, EVERYTHING),
+      page: (scan, nowMs) => store.view.page(scan, EVERYTHING, nowMs),
+      nowMs: store.clock.nowMs(),
+      nextVersion: store.nextVersion,
+    });
+  }
+
+  /** Why an entry of `bytes` cannot be appended now; asked before append, so nothing has to be taken back. */
+  #refusal(bytes: number, options: RequestOptions): KvError | null {
+    if (guaranteeOf(options, this.#parts.clusterGuarantee) === "in-sync") {
+      const error = this.#parts.inSyncRefusal();
+      if (error !== null) return error;
+    }
+    const waiting = this.#uncommitted.length - this.#uncommittedHead;
+    const oldest = this.#uncommitted[this.#uncommittedHead];
+    if (oldest !== undefined && this.#parts.clock.nowMs() - oldest.appendedMs > LIMITS.uncommittedAgeMsMax) {
+      return new KvError("OVERLOADED", "The oldest write has waited for its commit for more than a second");
+    }
+    const isOver = this.#uncommittedBytes + bytes > LIMITS.uncommittedBytesMax || waiting >= LIMITS.uncommittedEntriesMax;
+    if (isOver && waiting > 0) return new KvError("OVERLOADED", "Too much is waiting for its commit");
+    if (this.#parts.store.memtable.isFull) return new KvError("OVERLOADED", "The tree is behind the log; the memtable is full");
+    return null;
+  }
+
+  #park(parked: ParkedOperation): void {
+    const isFirst = this.#parked.count === 0;
+    if (!this.#parked.push(parked)) {
+      parked.done(refusal(new KvError("OVERLOADED", "Too many operations wait for room in the log")));
+      return;
+    }
+    if (isFirst) this.#awaitRoom();
+  }
+
+  #awaitRoom(): void {
+    this.#parts.store.log.whenRoomChanges(() => this.onRoom());
+  }
+
+  #endedError(): KvError {
+    return new KvError("NOT_LEADER", `This node does not lead shard ${this.#parts.answerer.shard} any more`);
+  }
+}
+
+function guaranteeOf(options: RequestOptions, ofCluster: Guarantee): Guarantee {
+  if (options.durability === null) return ofCluster;
+  return options.durability === "in-sync" ? "in-sync" : "flushed";
+}
+
+function sizeOf(mutations: readonly Mutation[]): number {
+  let bytes = ENTRY_OVERHEAD_BYTES;
+  for (const { key, value } of mutations) bytes += MUTATION_OVERHEAD_BYTES + 256 + key.length + (value?.length ?? 0);
+  return bytes;
+}
+
+function diskFull(): KvError {
+  return new KvError("DISK_FULL", "The disk has no room for the shard's log; free space and writes go on by themselves");
+}
+
+function refusal(error: KvError): Reply {
+  return { ok: false, error };
+}

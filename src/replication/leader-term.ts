@@ -1,0 +1,265 @@
+import type { Timer } from "../base/clock.ts";
+import { mutant } from "../base/mutants.ts";
+import type { EpochStart } from "../model/entry.ts";
+import { KvError } from "../model/errors.ts";
+import type { InSyncMember, Leadership } from "../model/leadership.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { Operation, ReplyCallback, RequestOptions } from "../model/operation.ts";
+import { NO_EPOCH, PROMOTION_VERSION_STEP, type NodeName, type Sequence, type StoreRef } from "../model/position.ts";
+import type { ReplicaStatus } from "../model/status.ts";
+import type { ShardStore } from "../shard/shard-store.ts";
+import { AppendTimes } from "./append-times.ts";
+import { ClientOperations } from "./client-operations.ts";
+import { counts, inSyncSequence } from "./commit-rule.ts";
+import { InSyncSet } from "./in-sync-set.ts";
+import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
+import type { MemberLink } from "./member-link.ts";
+import type { GetRange, Hello, HeartbeatAck, Pull } from "./messages.ts";
+import { PendingAnswers, type Guarantee } from "./pending-answers.ts";
+import { ReplicaSessions, type ReplicaSession } from "./replica-sessions.ts";
+import { SnapshotSource } from "./snapshot-source.ts";
+
+/** What a leadership is made of. `leadership` is already durable in this node's state. */
+export interface LeaderTermParts {
+  readonly env: MemberEnvironment;
+  readonly config: MemberConfig;
+  readonly link: MemberLink;
+  readonly store: ShardStore;
+  readonly boot: string;
+  readonly leadership: Leadership;
+  readonly isPromotion: boolean;
+}
+
+const SWEEP_MS = 50;
+const EXPIRY_SWEEP_MS = 1000;
+const EXPIRY_KEYS_MAX = 100;
+
+/**
+ * One leadership of the shard by this node, from its `epochStart` to its end.
+ *
+ * Owns everything that must not outlive it: sessions, the in-sync set, the answers owed to clients (rule K2). Invariant:
+ * the commit position is what every member of the set has flushed (`in-sync`), or what this node has flushed (`async`,
+ * rule K4), and never moves back. `end` settles every answer in one synchronous step (§2.10).
+ */
+export class LeaderTerm {
+  readonly leadershipOf: () => Leadership;
+  readonly operations: ClientOperations;
+  readonly epochStart: Sequence;
+  readonly answers: PendingAnswers;
+  readonly #parts: LeaderTermParts;
+  readonly #sessions: ReplicaSessions;
+  readonly #set: InSyncSet;
+  readonly #snapshots: SnapshotSource;
+  readonly #times: AppendTimes;
+  readonly #guarantee: Guarantee;
+  readonly #timers: Timer[] = [];
+  #isEnded = false;
+
+  /** Appends `epochStart` (rule G5); the caller has asked for room. */
+  constructor(parts: LeaderTermParts) {
+    const { env, config, store } = parts;
+    this.#parts = parts;
+    this.#guarantee = config.replication === "in-sync" ? "in-sync" : "flushed";
+    store.clock.rebase();
+    this.epochStart = this.#appendEpochStart();
+    this.answers = new PendingAnswers(env.clock, store.commitSequence);
+    this.#set = new InSyncSet({ env, link: parts.link, node: config.node, leadership: parts.leadership });
+    this.leadershipOf = () => this.#set.leadership;
+    this.#times = new AppendTimes(env.clock);
+    this.#snapshots = new SnapshotSource({ clock: env.clock, store, link: parts.link });
+    this.#sessions = new ReplicaSessions({
+      clock: env.clock,
+      timers: env.timers,
+      random: env.random,
+      link: parts.link,
+      store,
+      boot: parts.boot,
+      leadership: this.leadershipOf,
+      onProgress: (session) => this.#onProgress(session),
+    });
+    this.operations = new ClientOperations({
+      clock: env.clock,
+      store,
+      answers: this.answers,
+      epoch: parts.leadership,
+      epochStart: this.epochStart,
+      answerer: { shard: config.shard.name, node: config.node, role: "leader", lagMs: 0 },
+      clusterGuarantee: this.#guarantee,
+      inSyncRefusal: () => this.#inSyncRefusal(),
+    });
+    this.#every(SWEEP_MS, () => this.#sweep());
+    this.#every(config.heartbeatMs, () => this.#sessions.onTick());
+    this.#every(EXPIRY_SWEEP_MS, () => this.#expire());
+  }
+
+  get leadership(): Leadership {
+    return this.#set.leadership;
+  }
+
+  execute(operation: Operation, options: RequestOptions, done: ReplyCallback): void {
+    this.operations.execute(operation, options, done);
+  }
+
+  onHello(from: NodeName, hello: Hello): void {
+    this.#set.bind(hello.store);
+    this.#sessions.onHello(from, hello);
+  }
+
+  onPull(from: NodeName, pull: Pull): void {
+    this.#sessions.onPull(from, pull);
+  }
+
+  onHeartbeatAck(from: NodeName, ack: HeartbeatAck): void {
+    this.#sessions.onHeartbeatAck(from, ack);
+  }
+
+  onGetRange(from: NodeName, request: GetRange): void {
+    const session = this.#sessions.onCopying(from, request.sid);
+    if (session !== undefined) this.#snapshots.onGetRange(session, request);
+  }
+
+  onDisconnected(node: NodeName): void {
+    this.#sessions.onDisconnected(node);
+  }
+
+  onWritten(sequence: Sequence): void {
+    this.#times.note(sequence);
+    if (mutant("M01")) this.answers.advance("flushed", sequence);
+    if (mutant("M01")) this.answers.advance("in-sync", sequence);
+    this.#sessions.onWritten();
+  }
+
+  onFlushed(): void {
+    this.#advanceCommit();
+  }
+
+  /** Lowest sequences that replicas may still ask for: 0 while a listed one is away, since nobody knows what it lacks. */
+  neededFrom(): { readonly byInSync: Sequence; readonly byAnyone: Sequence } {
+    let byInSync = Number.MAX_SAFE_INTEGER;
+    let byAnyone = this.#snapshots.pinnedFrom();
+    for (const { node } of this.#parts.config.shard.members) {
+      if (node === this.#parts.config.node) continue;
+      const session = this.#sessions.of(node);
+      const neededFrom = session?.isMatched === true ? session.durable + 1 : 0;
+      byAnyone = Math.min(byAnyone, neededFrom);
+      if (this.#set.leadership.inSync.some((member) => member.node === node)) byInSync = Math.min(byInSync, neededFrom);
+    }
+    return { byInSync, byAnyone };
+  }
+
+  replicas(): ReplicaStatus[] {
+    const { shard, node: self } = this.#parts.config;
+    const last = this.#parts.store.lastSequence;
+    const others = shard.members.filter((member) => member.node !== self);
+    return others.map(({ node }) => {
+      const session = this.#sessions.of(node);
+      const durable = session?.durable ?? 0;
+      const inSync = this.#set.leadership.inSync.some((member) => member.node === node);
+      const lagMs = durable >= last ? 0 : this.#times.ageMs(durable + 1);
+      const connected = session?.isMatched === true;
+      return { node, inSync, connected, durableSequence: durable, lagEntries: last - durable, lagMs };
+    });
+  }
+
+  /** Settles everything owed and forgets the rest, in one synchronous step (§2.10, rule K2). */
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    for (const timer of this.#timers) timer.cancel();
+    this.answers.abandon();
+    this.operations.end();
+  }
+
+  #appendEpochStart(): Sequence {
+    const { leadership, isPromotion, store } = this.#parts;
+    const last = store.lastEpoch;
+    const start: EpochStart = {
+      term: leadership.term,
+      previous: last.epoch === 0 ? NO_EPOCH : last,
+      versionBase: store.versionBase + (isPromotion ? PROMOTION_VERSION_STEP : 0),
+      lineage: leadership.lineage,
+      inSync: leadership.inSync.flatMap(boundStore),
+    };
+    return store.append(leadership, { kind: "epochStart", start });
+  }
+
+  /** A replica confirmed something, came, or went. */
+  #onProgress(session: ReplicaSession): void {
+    if (this.#isEnded) return;
+    this.#set.considerAdding(session, {
+      commit: this.#parts.store.commitSequence,
+      epochStart: this.epochStart,
+      logEnd: this.#parts.store.lastSequence,
+    });
+    this.#advanceCommit();
+  }
+
+  /** §2.7. The memtable learns of the commit before any answer goes out. */
+  #advanceCommit(): void {
+    if (this.#isEnded) return;
+    const { store, config } = this.#parts;
+    const { inSync } = this.#set.leadership;
+    const inSyncReached = inSyncSequence({
+      self: config.node,
+      ownDurable: store.durableSequence,
+      inSync,
+      sessionOf: (node) => this.#sessions.of(node),
+    });
+    const isFrozen = inSync.length < config.minInSync;
+    const commit = this.#guarantee === "flushed" ? store.durableSequence : isFrozen ? 0 : inSyncReached;
+    if (commit > store.commitSequence) {
+      store.commit(commit);
+      this.operations.onCommitted(commit);
+      this.#sessions.onCommitted();
+    }
+    this.answers.advance("flushed", store.durableSequence);
+    if (!isFrozen) this.answers.advance("in-sync", inSyncReached);
+  }
+
+  /** Rule K5: a member of the set that has been silent, or a set that is too small. */
+  #inSyncRefusal(): KvError | null {
+    const { config, env } = this.#parts;
+    const { inSync } = this.#set.leadership;
+    if (inSync.length < config.minInSync) {
+      return new KvError("NOT_ENOUGH_REPLICAS", `The in-sync set has ${inSync.length} members; ${config.minInSync} are needed`);
+    }
+    for (const member of inSync) {
+      if (member.node === config.node) continue;
+      const session = this.#sessions.of(member.node);
+      if (session !== undefined && counts(member, session)) this.#set.noteHeard(member.node);
+      else if (env.clock.nowMs() - this.#set.lastHeardMs(member.node) > LIMITS.inSyncSilenceMsMax) {
+        return new KvError(
+          "NOT_ENOUGH_REPLICAS",
+          `In-sync member ${member.node} does not answer; start it, or go on without it: ` +
+            `kv promote --shard ${config.shard.name} --node ${config.node}`,
+        );
+      }
+    }
+    return null;
+  }
+
+  #sweep(): void {
+    this.answers.sweep();
+    this.operations.sweep();
+  }
+
+  #expire(): void {
+    const { store } = this.#parts;
+    const due = store.tree.dueKeys(store.clock.nowMs(), EXPIRY_KEYS_MAX);
+    if (due.length > 0) this.operations.expire(due);
+  }
+
+  #every(intervalMs: number, run: () => void): void {
+    const { timers } = this.#parts.env;
+    const index = this.#timers.length;
+    const again = (): void => {
+      run();
+      if (!this.#isEnded) this.#timers[index] = timers.after(intervalMs, again);
+    };
+    this.#timers.push(timers.after(intervalMs, again));
+  }
+}
+
+function boundStore(member: InSyncMember): StoreRef[] {
+  return member.store === null ? [] : [{ node: member.node, store: member.store, generation: member.generation }];
+}

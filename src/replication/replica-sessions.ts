@@ -1,0 +1,243 @@
+import type { Clock, Timers } from "../base/clock.ts";
+import { mutant } from "../base/mutants.ts";
+import type { Random } from "../base/random.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { Leadership } from "../model/leadership.ts";
+import type { NodeName, Sequence, StoreRef } from "../model/position.ts";
+import type { ShardStore } from "../shard/shard-store.ts";
+import type { MemberLink } from "./member-link.ts";
+import type { Hello, HeartbeatAck, Pull } from "./messages.ts";
+import { checkPosition } from "./position-check.ts";
+
+/** What a leader knows of one replica since its last HELLO; everything older is forgotten (§2.6, leader step 2). */
+export interface ReplicaSession {
+  readonly node: NodeName;
+  readonly sid: string;
+  readonly store: StoreRef;
+  /** Whether the ends of both logs were found to match in this session. */
+  isMatched: boolean;
+  isComplete: boolean;
+  /** Flushed by the replica, as far as its log was checked. */
+  durable: Sequence;
+  /** Everything before the last pull's `fromSeq` is in the replica's log. */
+  pulledThrough: Sequence;
+  lastHeardMs: number;
+  lastEcho: number;
+  parked: Pull | null;
+  parkedSinceMs: number;
+  isNudged: boolean;
+}
+
+/** What the sessions need of the leadership that owns them. */
+export interface SessionsParts {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly link: MemberLink;
+  readonly store: ShardStore;
+  readonly boot: string;
+  readonly leadership: () => Leadership;
+  /** A replica's flushed position, or the set of live sessions, has changed. */
+  readonly onProgress: (session: ReplicaSession) => void;
+}
+
+/** An idle replica learns of the last commit after this long instead of with the next heartbeat (§2.6 step 5). */
+const COMMIT_NUDGE_MS = 5;
+
+/**
+ * The leader's side of the pull protocol: one session for each replica.
+ *
+ * Invariant: `durable` counts only what was confirmed in this session, after the log ends were found to match: a
+ * confirmation from before a replica was wiped or cut never counts (M09, M10). Entries leave as soon as they are written
+ * here, while the leader's own flush runs.
+ */
+export class ReplicaSessions {
+  readonly #parts: SessionsParts;
+  readonly #sessions = new Map<NodeName, ReplicaSession>();
+  #beacon = 0;
+
+  constructor(parts: SessionsParts) {
+    this.#parts = parts;
+  }
+
+  get all(): Iterable<ReplicaSession> {
+    return this.#sessions.values();
+  }
+
+  of(node: NodeName): ReplicaSession | undefined {
+    return this.#sessions.get(node);
+  }
+
+  onHello(from: NodeName, hello: Hello): void {
+    const older = this.#sessions.get(from);
+    const session: ReplicaSession = {
+      node: from,
+      sid: this.#parts.random.hex64(),
+      store: hello.store,
+      isMatched: mutant("M10"),
+      isComplete: hello.complete,
+      durable: mutant("M09") ? (older?.durable ?? 0) : 0,
+      pulledThrough: 0,
+      lastHeardMs: this.#parts.clock.nowMs(),
+      lastEcho: 0,
+      parked: null,
+      parkedSinceMs: 0,
+      isNudged: false,
+    };
+    this.#sessions.set(from, session);
+    const { sid } = session;
+    this.#parts.link.send(from, "WELCOME", { sid, leadership: this.#parts.leadership(), boot: this.#parts.boot });
+    this.#parts.onProgress(session);
+  }
+
+  onPull(from: NodeName, pull: Pull): void {
+    const session = this.#sessionFor(from, pull);
+    if (session === undefined) return;
+    session.isComplete = pull.complete;
+    const end = { lastEpoch: pull.lastEpoch, lastTerm: pull.lastTerm, lastSequence: pull.fromSeq - 1 };
+    if (!session.isMatched && !this.#match(session, end)) return;
+    session.pulledThrough = end.lastSequence;
+    this.#acknowledge(session, pull);
+    session.parked = pull;
+    session.parkedSinceMs = this.#parts.clock.nowMs();
+    this.#serve(session);
+  }
+
+  onHeartbeatAck(from: NodeName, ack: HeartbeatAck): void {
+    const session = this.#sessionFor(from, ack);
+    if (session !== undefined) this.#acknowledge(session, ack);
+  }
+
+  /** The replica asks for rows instead of entries: it is alive, but nothing of it counts. */
+  onCopying(from: NodeName, sid: string): ReplicaSession | undefined {
+    const session = this.#sessions.get(from);
+    if (session === undefined || session.sid !== sid) return undefined;
+    session.isComplete = false;
+    session.lastHeardMs = this.#parts.clock.nowMs();
+    return session;
+  }
+
+  onDisconnected(node: NodeName): void {
+    const session = this.#sessions.get(node);
+    if (session === undefined) return;
+    this.#sessions.delete(node);
+    this.#parts.onProgress(session);
+  }
+
+  /** New entries are in the log: parked pulls are served. */
+  onWritten(): void {
+    for (const session of this.#sessions.values()) if (session.parked !== null) this.#serve(session);
+  }
+
+  /** The commit position moved: idle replicas are told soon. */
+  onCommitted(): void {
+    for (const session of this.#sessions.values()) {
+      if (session.parked === null || session.isNudged) continue;
+      session.isNudged = true;
+      this.#parts.timers.after(COMMIT_NUDGE_MS, () => {
+        session.isNudged = false;
+        if (session.parked !== null && session.parked.knownCommit < this.#commit) this.#answer(session);
+      });
+    }
+  }
+
+  /** Every `h`: heartbeats, answers to pulls that have waited long enough, and an end to silent sessions. */
+  onTick(): void {
+    const nowMs = this.#parts.clock.nowMs();
+    const leadership = this.#parts.leadership();
+    for (const session of this.#sessions.values()) {
+      const { sid, parked } = session;
+      if (nowMs - session.lastHeardMs > LIMITS.sessionSilenceMsMax) {
+        this.onDisconnected(session.node);
+        continue;
+      }
+      if (parked !== null && nowMs - session.parkedSinceMs >= parked.waitMs) this.#answer(session);
+      this.#parts.link.send(session.node, "HB", {
+        sid,
+        epoch: leadership.epoch,
+        beacon: ++this.#beacon,
+        commit: this.#commit,
+        leaseOk: true,
+        lastEcho: session.lastEcho,
+        logEnd: this.#parts.store.log.lastSequence,
+        leadership,
+      });
+    }
+  }
+
+  get #commit(): Sequence {
+    return this.#parts.store.commitSequence;
+  }
+
+  #sessionFor(from: NodeName, message: { readonly sid: string; readonly epoch: number }): ReplicaSession | undefined {
+    const session = this.#sessions.get(from);
+    const isOurs = session?.sid === message.sid && message.epoch === this.#parts.leadership().epoch;
+    if (session === undefined || !(isOurs || mutant("M34"))) return undefined;
+    session.lastHeardMs = this.#parts.clock.nowMs();
+    return session;
+  }
+
+  /** Position check (§2.6 step 3). True when the replica's log is a prefix of ours. */
+  #match(session: ReplicaSession, end: { lastEpoch: number; lastTerm: string; lastSequence: Sequence }): boolean {
+    const { log } = this.#parts.store;
+    const verdict = checkPosition(end, log);
+    const { sid, node } = session;
+    const { epoch } = this.#parts.leadership();
+    if (verdict.kind === "trimmed") {
+      this.#parts.link.send(node, "SNAPSHOT_NEEDED", { sid, epoch, logStart: log.startSequence });
+      return false;
+    }
+    if (verdict.kind === "diverged") {
+      const { mark, endSequence } = verdict;
+      const dEpoch = mark?.epoch ?? 0;
+      const dTerm = mark?.term ?? "0000000000000000";
+      this.#parts.link.send(node, "DIVERGED", { sid, epoch, dEpoch, dTerm, dEndSeq: endSequence });
+      return false;
+    }
+    session.isMatched = true;
+    return true;
+  }
+
+  /** Takes a confirmation: what is flushed *and* was checked against our log (§2.6 step 4). */
+  #acknowledge(session: ReplicaSession, ack: { readonly durable: Sequence; readonly echo: number }): void {
+    session.lastEcho = Math.max(session.lastEcho, ack.echo);
+    const durable = Math.min(ack.durable, session.pulledThrough);
+    if (!session.isMatched) return;
+    if (durable > session.durable) session.durable = durable;
+    this.#parts.onProgress(session);
+  }
+
+  #serve(session: ReplicaSession): void {
+    const { parked } = session;
+    if (parked !== null && parked.fromSeq <= this.#parts.store.log.lastSequence) this.#answer(session);
+  }
+
+  /** Answers the parked pull with what there is, perhaps nothing. */
+  #answer(session: ReplicaSession): void {
+    const { parked } = session;
+    if (parked === null) return;
+    const { log } = this.#parts.store;
+    if (parked.fromSeq < log.startSequence) {
+      // Trimmed while it was away from the log: a member outside the set is cut off (storage.md, Retention).
+      session.isMatched = false;
+      session.parked = null;
+      const { epoch } = this.#parts.leadership();
+      this.#parts.link.send(session.node, "SNAPSHOT_NEEDED", { sid: session.sid, epoch, logStart: log.startSequence });
+      return;
+    }
+    session.parked = null;
+    const { bytes } = log.read(parked.fromSeq, Math.min(parked.maxBytes, LIMITS.pullBytesMax));
+    const header = {
+      sid: session.sid,
+      epoch: this.#parts.leadership().epoch,
+      beacon: ++this.#beacon,
+      after: parked.fromSeq - 1,
+      commit: this.#commit,
+      leaseOk: true,
+      lastEcho: session.lastEcho,
+      logEnd: log.lastSequence,
+      logStart: log.startSequence,
+    };
+    this.#parts.link.send(session.node, "ENTRIES", header, bytes);
+  }
+}

@@ -1,0 +1,89 @@
+import type { Clock } from "../base/clock.ts";
+import { mutant } from "../base/mutants.ts";
+import { SPACE } from "../model/entry.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { NodeName, Sequence } from "../model/position.ts";
+import type { ShardStore } from "../shard/shard-store.ts";
+import { ProtocolError } from "../wire/protocol-error.ts";
+import type { MemberLink } from "./member-link.ts";
+import { EPOCHS_SPACE, type EpochOfBase, type GetRange } from "./messages.ts";
+import type { ReplicaSession } from "./replica-sessions.ts";
+
+interface Pin {
+  readonly base: Sequence;
+  usedMs: number;
+}
+
+const PIN_SILENCE_MS = 60_000;
+
+/**
+ * Gives a replica the tree's rows, chunk by chunk, while writes go on (§2.12).
+ *
+ * Owns the pins: from the moment a copy starts, the log behind its base stays. Each chunk is one fresh read transaction of
+ * the tree alone, which holds committed entries only (M55); `mayHoldThrough` says how far it may be ahead of the base, and
+ * the replay from the base evens that out.
+ */
+export class SnapshotSource {
+  readonly #clock: Clock;
+  readonly #store: ShardStore;
+  readonly #link: MemberLink;
+  readonly #pins = new Map<NodeName, Pin>();
+
+  constructor(parts: { readonly clock: Clock; readonly store: ShardStore; readonly link: MemberLink }) {
+    this.#clock = parts.clock;
+    this.#store = parts.store;
+    this.#link = parts.link;
+  }
+
+  /** Answers with one chunk of rows, or SNAPSHOT_NEEDED when the copy must start over. */
+  onGetRange(session: ReplicaSession, request: GetRange): void {
+    const base = request.base ?? this.#openPin(session.node);
+    const pin = this.#pins.get(session.node);
+    if (base + 1 < this.#store.log.startSequence) {
+      const { node, sid } = session;
+      const { epoch } = this.#store.lastEpoch;
+      this.#link.send(node, "SNAPSHOT_NEEDED", { sid, epoch, logStart: this.#store.log.startSequence });
+      return;
+    }
+    if (pin === undefined || pin.base !== base) this.#pins.set(session.node, { base, usedMs: this.#clock.nowMs() });
+    else pin.usedMs = this.#clock.nowMs();
+    const logClockMs = this.#store.clock.lastTimestampMs;
+    const common = { sid: session.sid, space: request.space, after: request.after, base, logClockMs };
+    if (request.space === EPOCHS_SPACE) {
+      const body = Buffer.from(JSON.stringify(this.#epochsUpTo(base)));
+      this.#link.send(session.node, "RANGE", { ...common, lastKey: null, mayHoldThrough: base }, body);
+      return;
+    }
+    const space = spaceOf(request.space);
+    const chunk = this.#store.tree.copyRange(space, request.after, LIMITS.snapshotChunkBytesMax);
+    const { lastKey, mayHoldThrough } = chunk;
+    this.#link.send(session.node, "RANGE", { ...common, lastKey, mayHoldThrough }, chunk.bytes);
+  }
+
+  /** First sequence that a copy under way will need; pins that were not used for a minute die. */
+  pinnedFrom(): Sequence {
+    let lowest = Number.MAX_SAFE_INTEGER;
+    for (const [node, pin] of this.#pins) {
+      if (this.#clock.nowMs() - pin.usedMs > PIN_SILENCE_MS) this.#pins.delete(node);
+      else lowest = Math.min(lowest, pin.base + 1);
+    }
+    return lowest;
+  }
+
+  /** The base of a new copy is the tree's flushed position, never the commit position (M98). */
+  #openPin(node: NodeName): Sequence {
+    const base = mutant("M98") ? this.#store.commitSequence : this.#store.tree.position().appliedSequence;
+    this.#pins.set(node, { base, usedMs: this.#clock.nowMs() });
+    return base;
+  }
+
+  #epochsUpTo(base: Sequence): EpochOfBase[] {
+    if (mutant("M57")) return [];
+    return this.#store.log.epochs.filter((mark) => mark.firstSequence <= base);
+  }
+}
+
+function spaceOf(space: number): 0 | 1 | 2 {
+  if (space === SPACE.user || space === SPACE.requestIds || space === SPACE.shardState) return space;
+  throw new ProtocolError(`There is no space ${space}`);
+}
