@@ -26,7 +26,10 @@ export interface ShardStatus {
   readonly leader: NodeName | null;
   readonly epoch: Epoch;
   readonly inSync: readonly NodeName[];
-  readonly members: readonly ((MemberStatus & { readonly reachable: true }) | { readonly node: NodeName; readonly reachable: false })[];
+  readonly members: readonly (
+    | (MemberStatus & { readonly reachable: true })
+    | { readonly node: NodeName; readonly reachable: false }
+  )[];
   /** Differences between the configuration file and what the members have stored. */
   readonly warnings: readonly string[];
 }
@@ -59,13 +62,33 @@ export interface Explanation {
   }[];
 }
 
+/**
+ * Requests of one client connection: those for one shard are executed in the order in which they were submitted, although
+ * none waits for the answer of another. `eventual` reads have no place in that order. Ends with the connection; nothing
+ * has to be closed.
+ */
+export interface RequestSequence {
+  execute(operation: KeyOperation, options: RequestOptions, done: ReplyCallback): void;
+  executeBatch(
+    operations: readonly KeyOperation[],
+    options: RequestOptions,
+    done: (replies: readonly Reply[]) => void,
+  ): void;
+}
+
 /** Everything a front door may ask of its node. Callbacks are called exactly once, possibly before the call returns. */
 export interface Gateway {
   readonly node: NodeName;
-  /** Any key, wherever it lives. */
+  /** A sequence for a client connection that has several requests under way at once (pipelining). */
+  sequence(): RequestSequence;
+  /** Any key, wherever it lives; in no order with other requests. */
   execute(operation: KeyOperation, options: RequestOptions, done: ReplyCallback): void;
   /** Split by shard, each shard's part atomic and in order; one reply for each operation, in order. */
-  executeBatch(operations: readonly KeyOperation[], options: RequestOptions, done: (replies: readonly Reply[]) => void): void;
+  executeBatch(
+    operations: readonly KeyOperation[],
+    options: RequestOptions,
+    done: (replies: readonly Reply[]) => void,
+  ): void;
   scan(scan: ClusterScan, done: (page: ClusterPage | KvError) => void): void;
   /** The node that leads the key's shard, as far as this one knows: for redirects. */
   leaderOf(key: Key): { readonly shard: string; readonly leader: NodeName | null };
