@@ -1,0 +1,127 @@
+import type { IncomingMessage } from "node:http";
+import { KvError } from "../model/errors.ts";
+import type { ByteBudget } from "./byte-budget.ts";
+
+const FIRST_BUFFER_BYTES = 65_536;
+
+/** How a body is to be read. */
+export interface BodyOrder {
+  readonly bytesMax: number;
+  /** From Content-Length; null when it comes in chunks. */
+  readonly byteCount: number | null;
+  /** Only get it out of the way: the answer is known already. */
+  readonly discard: boolean;
+}
+
+/**
+ * Reads the body of one request, its limits enforced as it arrives.
+ *
+ * Owns the bytes read so far and their share of the node's budget, which stays taken until `release`. Memory grows with what
+ * has arrived, never with what was announced. `done` is called once, with the body or with the error that ended it; after
+ * an error nothing more is read. When the connection breaks it is not called at all.
+ */
+export class BodyReader {
+  readonly #request: IncomingMessage;
+  readonly #order: BodyOrder;
+  readonly #budget: ByteBudget;
+  readonly #done: (body: Buffer | KvError) => void;
+  #buffer: Buffer = Buffer.alloc(0);
+  #byteCount = 0;
+  #bytesTaken = 0;
+  #isOver = false;
+
+  constructor(
+    parts: { request: IncomingMessage; order: BodyOrder; budget: ByteBudget },
+    done: (body: Buffer | KvError) => void,
+  ) {
+    this.#request = parts.request;
+    this.#order = parts.order;
+    this.#budget = parts.budget;
+    this.#done = done;
+  }
+
+  /** Bytes that have arrived. */
+  get byteCount(): number {
+    return this.#byteCount;
+  }
+
+  /** Whether the body is complete, or given up. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  start(): void {
+    this.#request.on("data", (chunk: Buffer) => this.#onData(chunk));
+    this.#request.on("end", () => this.#finish(this.#body()));
+  }
+
+  /** Ends the reading from outside: the client is too slow, or its bytes are no body. */
+  fail(error: KvError): void {
+    this.#finish(error);
+  }
+
+  /** Gives the budget back; the body's bytes must not be counted on any more. */
+  release(): void {
+    this.#isOver = true;
+    this.#budget.giveBack(this.#bytesTaken);
+    this.#bytesTaken = 0;
+    this.#buffer = Buffer.alloc(0);
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#isOver) return;
+    const { bytesMax, discard } = this.#order;
+    const total = this.#byteCount + chunk.length;
+    if (total > bytesMax) {
+      this.#finish(bodyTooLarge(bytesMax));
+    } else if (discard) {
+      this.#byteCount = total;
+    } else if (!this.#budget.take(chunk.length)) {
+      this.#finish(new KvError("OVERLOADED", "This node holds as many bytes of request bodies as it may"));
+    } else {
+      this.#bytesTaken += chunk.length;
+      this.#append(chunk, total);
+    }
+  }
+
+  #append(chunk: Buffer, total: number): void {
+    if (total > this.#buffer.length) {
+      // Most bodies come in one piece, which is then the body as it is.
+      if (this.#byteCount === 0 && total === this.#order.byteCount) {
+        this.#buffer = chunk;
+        this.#byteCount = total;
+        return;
+      }
+      const larger = Buffer.allocUnsafeSlow(this.#roomFor(total));
+      this.#buffer.copy(larger, 0, 0, this.#byteCount);
+      this.#buffer = larger;
+    }
+    chunk.copy(this.#buffer, this.#byteCount);
+    this.#byteCount = total;
+  }
+
+  /** Exactly the bytes: a small body must not keep a large buffer alive for as long as its value lives. */
+  #body(): Buffer {
+    if (this.#buffer.length === this.#byteCount) return this.#buffer;
+    return Buffer.from(this.#buffer.subarray(0, this.#byteCount));
+  }
+
+  /** Doubling keeps copying linear; the end that is already known keeps the last buffer exact. */
+  #roomFor(total: number): number {
+    const room = Math.max(total, this.#buffer.length * 2, FIRST_BUFFER_BYTES);
+    return Math.min(room, this.#order.byteCount ?? this.#order.bytesMax);
+  }
+
+  #finish(outcome: Buffer | KvError): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (outcome instanceof KvError) this.#request.pause();
+    this.#done(outcome);
+  }
+}
+
+/** The refusal of a body above `bytesMax`, announced or arrived. */
+export function bodyTooLarge(bytesMax: number): KvError {
+  if (bytesMax === 0) return new KvError("INVALID_ARGUMENT", "This request takes no body");
+  return new KvError("VALUE_TOO_LARGE", `The body is larger than ${bytesMax} bytes`);
+}

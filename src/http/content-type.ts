@@ -1,0 +1,30 @@
+import { KvError } from "../model/errors.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { RequestHeaders } from "./request-headers.ts";
+
+/**
+ * The media type to store with a value; empty when none was given. Only printable ASCII: it goes back out as a header.
+ * Throws INVALID_ARGUMENT.
+ */
+export function readContentType(headers: RequestHeaders): string {
+  const contentType = headers.get("content-type") ?? "";
+  if (contentType.length <= LIMITS.contentTypeBytesMax && /^[\x20-\x7e]*$/.test(contentType)) return contentType;
+  throw new KvError(
+    "INVALID_ARGUMENT",
+    `Content-Type must be printable ASCII of at most ${LIMITS.contentTypeBytesMax} bytes`,
+  );
+}
+
+/** Refuses a body that is not of `mediaType` (parameters aside); a body without a type is taken for it. */
+export function requireMediaType(headers: RequestHeaders, mediaType: string): void {
+  const given = headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
+  if (given === undefined || given === "" || given === mediaType) return;
+  throw new KvError("UNSUPPORTED_MEDIA_TYPE", `The body must be ${mediaType}, not ${given}`);
+}
+
+/** Values are stored as they come: a compressed one would come back without saying so. Throws UNSUPPORTED_MEDIA_TYPE. */
+export function refuseContentEncoding(headers: RequestHeaders): void {
+  const encoding = headers.get("content-encoding")?.toLowerCase();
+  if (encoding === undefined || encoding === "identity") return;
+  throw new KvError("UNSUPPORTED_MEDIA_TYPE", "Content-Encoding is not supported: send the value itself");
+}

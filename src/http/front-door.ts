@@ -1,0 +1,18 @@
+import type { Clock } from "../base/clock.ts";
+import type { Gateway } from "../node/gateway.ts";
+import type { ByteBudget } from "./byte-budget.ts";
+import type { HttpMetrics } from "./metrics.ts";
+import type { OriginGuard } from "./origin-guard.ts";
+import type { Router } from "./router.ts";
+import type { HttpSettings } from "./settings.ts";
+
+/** What all connections of one server share. */
+export interface FrontDoor {
+  readonly gateway: Gateway;
+  readonly router: Router;
+  readonly guard: OriginGuard;
+  readonly budget: ByteBudget;
+  readonly metrics: HttpMetrics;
+  readonly settings: HttpSettings;
+  readonly clock: Clock;
+}

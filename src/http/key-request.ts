@@ -1,0 +1,82 @@
+import type { Gateway } from "../node/gateway.ts";
+import { KvError } from "../model/errors.ts";
+import { type Key, keyOfBinary } from "../model/key.ts";
+import type { KeyOperation } from "../model/operation.ts";
+import { type Answer, emptyAnswer, headerValue, type Respond } from "./answer.ts";
+import { failedKeyAnswer, type GoodReply } from "./key-answers.ts";
+import { percentDecodePath } from "./percent.ts";
+import type { RequestHead } from "./request-head.ts";
+import { type KeyRequestOptions, takeKeyOptions } from "./request-options.ts";
+import type { Work } from "./route.ts";
+
+/** A request on one key, its key and options taken from the head. */
+export interface KeyRequest {
+  readonly gateway: Gateway;
+  readonly head: RequestHead;
+  readonly key: Key;
+  readonly options: KeyRequestOptions;
+}
+
+/** What a kind of key request does with its body, and what it makes of the reply. */
+export interface KeyWork {
+  readonly bodyBytesMax: number;
+  readonly operation: (body: Buffer) => KeyOperation;
+  readonly answer: (reply: GoodReply) => Answer;
+}
+
+/** The part of a path after its prefix, decoded once, as a key. Throws INVALID_ARGUMENT, KEY_EMPTY or KEY_TOO_LONG. */
+export function keyOfPath(encoded: string): Key {
+  return keyOfBinary(percentDecodePath(encoded));
+}
+
+/** The parameter `key`, as a key. Throws KEY_EMPTY when it is missing. */
+export function takeKey(head: RequestHead): Key {
+  return keyOfBinary(head.parameters.take("key") ?? "");
+}
+
+/** Takes the options; what is left of the parameters belongs to the route. */
+export function keyRequest(gateway: Gateway, head: RequestHead, key: Key): KeyRequest {
+  return { gateway, head, key, options: takeKeyOptions(head) };
+}
+
+/** Refuses what nobody took, then redirects or runs. */
+export function keyWork(request: KeyRequest, work: KeyWork): Work {
+  const { gateway, head, key, options } = request;
+  head.parameters.refuseRest();
+  const elsewhere = options.redirect ? redirection(request) : null;
+  if (elsewhere !== null) return { bodyBytesMax: work.bodyBytesMax, run: (_body, respond) => respond(elsewhere) };
+  return {
+    bodyBytesMax: work.bodyBytesMax,
+    run: (body, respond) => execute({ gateway, key, options, work, body }, respond),
+  };
+}
+
+function execute(
+  parts: { gateway: Gateway; key: Key; options: KeyRequestOptions; work: KeyWork; body: Buffer },
+  respond: Respond,
+): void {
+  const { gateway, key, options, work, body } = parts;
+  gateway.execute(work.operation(body), options, (reply) => {
+    respond(reply.ok ? work.answer(reply) : failedKeyAnswer(gateway, key, reply.error));
+  });
+}
+
+/** 307 to the leader; null when this node is the leader. Throws NO_LEADER when there is nobody to go to. */
+function redirection({ gateway, head, key }: KeyRequest): Answer | null {
+  const { shard, leader } = gateway.leaderOf(key);
+  if (leader === null) throw new KvError("NO_LEADER", `No leader of shard ${shard} is known`);
+  if (leader === gateway.node) return null;
+  return emptyAnswer(307, [
+    "Location",
+    `http://${leader}${encodeHighBytes(head.target)}`,
+    "KV-Shard",
+    headerValue(shard),
+    "KV-Node",
+    headerValue(gateway.node),
+  ]);
+}
+
+/** Bytes above ASCII are tolerated in a target but not in a Location. */
+function encodeHighBytes(target: string): string {
+  return target.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
+}

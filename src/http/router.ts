@@ -1,0 +1,131 @@
+import { KvError } from "../model/errors.ts";
+import type { Key } from "../model/key.ts";
+import type { Gateway } from "../node/gateway.ts";
+import { batchRoute } from "./batch-route.ts";
+import { CursorCodec } from "./cursor.ts";
+import { keyOfPath, takeKey } from "./key-request.ts";
+import { prepareDelete, prepareGet, prepareIncrement, preparePut } from "./key-routes.ts";
+import type { HttpMetrics } from "./metrics.ts";
+import { plainRoutes } from "./plain-routes.ts";
+import { promoteRoute } from "./promote-route.ts";
+import type { RequestHead } from "./request-head.ts";
+import type { Route, Work } from "./route.ts";
+import { prepareScan } from "./scan-route.ts";
+import { clusterRoute, healthRoute, metricsRoute, prepareExplain, readinessRoute } from "./status-routes.ts";
+
+const KEY_PREFIX = "/v1/kv/";
+const EXPLAIN_PREFIX = "/v1/explain/";
+const INCREMENT_SUFFIX = "/increment";
+/** Part of the interface, but of a later version. */
+const LATER_PATHS: ReadonlySet<string> = new Set(["/v1/watch", "/openapi.json", "/"]);
+
+type RoutesByMethod = ReadonlyMap<string, Route>;
+type PrepareKey = (gateway: Gateway, head: RequestHead, key: Key) => Work;
+
+/** Finds the route of a request by method and path. Owns no state; a path that is not there is an error of its own kind. */
+export class Router {
+  readonly #anyMethod: ReadonlyMap<string, Route>;
+  readonly #exact: ReadonlyMap<string, RoutesByMethod>;
+  readonly #keyByPath: RoutesByMethod;
+  readonly #explainByPath: RoutesByMethod;
+
+  constructor(parts: { gateway: Gateway; cluster: string; metrics: HttpMetrics }) {
+    const { gateway, cluster, metrics } = parts;
+    const cursors = new CursorCodec(cluster);
+    this.#anyMethod = plainRoutes(gateway);
+    this.#exact = new Map([
+      ["/v1/kv", collectionRoutes(gateway, cursors)],
+      ["/v1/batch", new Map([["POST", batchRoute(gateway)]])],
+      ["/v1/promote", new Map([["POST", promoteRoute(gateway)]])],
+      ["/v1/cluster", readable(clusterRoute(gateway))],
+      ["/v1/explain", readable(keyParameterRoute("/v1/explain", gateway, prepareExplain))],
+      ["/healthz", readable(healthRoute)],
+      ["/readyz", readable(readinessRoute(gateway))],
+      ["/metrics", readable(metricsRoute(metrics))],
+    ]);
+    this.#keyByPath = new Map([
+      ...readable(keyPathRoute(gateway, prepareGet)),
+      ["PUT", keyPathRoute(gateway, preparePut)],
+      ["DELETE", keyPathRoute(gateway, prepareDelete)],
+      ["POST", incrementRoute(gateway)],
+    ]);
+    this.#explainByPath = readable({
+      name: "/v1/explain/{key}",
+      prepare: (head) => prepareExplain(gateway, head, keyOfPath(head.path.slice(EXPLAIN_PREFIX.length))),
+    });
+  }
+
+  /** Throws NO_SUCH_PATH, METHOD_NOT_ALLOWED (`details.allow` lists those allowed), INVALID_ARGUMENT or NOT_SUPPORTED. */
+  find(method: string, path: string): Route {
+    if (path.startsWith(KEY_PREFIX)) return byMethod(this.#keyByPath, method);
+    const plain = this.#anyMethod.get(path);
+    if (plain !== undefined) return plain;
+    const exact = this.#exact.get(path);
+    if (exact !== undefined) return byMethod(exact, method);
+    if (path.startsWith(EXPLAIN_PREFIX)) return byMethod(this.#explainByPath, method);
+    throw unknownPath(path);
+  }
+}
+
+function byMethod(routes: RoutesByMethod, method: string): Route {
+  const route = routes.get(method);
+  if (route !== undefined) return route;
+  const allow = [...routes.keys()];
+  throw new KvError("METHOD_NOT_ALLOWED", `This path takes ${allow.join(", ")}`, { details: { allow } });
+}
+
+function unknownPath(path: string): KvError {
+  if (LATER_PATHS.has(path)) return new KvError("NOT_SUPPORTED", `${path} is not supported by this version`);
+  const version = /^\/v(\d{1,9})(?:\/|$)/.exec(path)?.[1];
+  if (version !== undefined && version !== "1") {
+    return new KvError("INVALID_ARGUMENT", `Version ${version} of the interface is not known; this is version 1`);
+  }
+  return new KvError("NO_SUCH_PATH", "There is nothing at this path");
+}
+
+function readable(route: Route): RoutesByMethod {
+  return new Map([
+    ["GET", route],
+    ["HEAD", route],
+  ]);
+}
+
+/** `/v1/kv`: a key given as a parameter, or a scan. */
+function collectionRoutes(gateway: Gateway, cursors: CursorCodec): RoutesByMethod {
+  const getOrScan: Route = {
+    name: "/v1/kv",
+    prepare: (head) =>
+      head.parameters.has("key") ? prepareGet(gateway, head, takeKey(head)) : prepareScan(gateway, cursors, head),
+  };
+  return new Map([
+    ...readable(getOrScan),
+    ["PUT", keyParameterRoute("/v1/kv", gateway, preparePut)],
+    ["DELETE", keyParameterRoute("/v1/kv", gateway, prepareDelete)],
+  ]);
+}
+
+function keyParameterRoute(name: string, gateway: Gateway, prepare: PrepareKey): Route {
+  return { name, prepare: (head) => prepare(gateway, head, takeKey(head)) };
+}
+
+function keyPathRoute(gateway: Gateway, prepare: PrepareKey): Route {
+  return {
+    name: "/v1/kv/{key}",
+    prepare: (head) => prepare(gateway, head, keyOfPath(head.path.slice(KEY_PREFIX.length))),
+  };
+}
+
+/** Only a POST ends in `/increment`: GET and PUT of such a path mean the key that is called so. */
+function incrementRoute(gateway: Gateway): Route {
+  return {
+    name: "/v1/kv/{key}/increment",
+    prepare: (head) => {
+      const rest = head.path.slice(KEY_PREFIX.length);
+      if (!rest.endsWith(INCREMENT_SUFFIX)) {
+        const allow = ["GET", "HEAD", "PUT", "DELETE"];
+        throw new KvError("METHOD_NOT_ALLOWED", "Of a key only …/increment takes POST", { details: { allow } });
+      }
+      return prepareIncrement(gateway, head, keyOfPath(rest.slice(0, -INCREMENT_SUFFIX.length)));
+    },
+  };
+}
