@@ -94,8 +94,9 @@ export class Handshake {
       throw new HandshakeRefused(error.code, error.message, true);
     }
     if (message.type === FRAME.hello && this.#peerHello === null) return this.#onHello(message.payload);
-    if (message.type === FRAME.proof && this.#peerHello !== null)
+    if (message.type === FRAME.proof && this.#peerHello !== null) {
       return this.#onProof(message.payload, this.#peerHello);
+    }
     throw new ProtocolError(`A frame of type ${message.type} came before the handshake was done`);
   }
 

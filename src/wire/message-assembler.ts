@@ -68,8 +68,9 @@ export class MessageAssembler {
       throw new ProtocolError(`A first fragment carries ${filledBytes} of ${totalBytes} bytes`);
     }
     if (this.#partial.has(keyOf(frame))) throw new ProtocolError(`Message ${frame.id} begins twice`);
-    if (this.#partial.size >= LIMITS.peerPartialMessagesMax)
+    if (this.#partial.size >= LIMITS.peerPartialMessagesMax) {
       throw new ProtocolError("Too many messages are unfinished");
+    }
     if (this.#partialBytes + totalBytes > LIMITS.peerPartialBytesMax) {
       throw new ProtocolError(`Unfinished messages together exceed ${LIMITS.peerPartialBytesMax} bytes`);
     }

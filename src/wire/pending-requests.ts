@@ -59,8 +59,9 @@ export class PendingRequests {
       if (age === 0 || age > ID_COUNT / 2) throw new ProtocolError(`Request ${id} was answered but never made`);
       return;
     }
-    if (pending.message.state !== "handed over")
+    if (pending.message.state !== "handed over") {
       throw new ProtocolError(`Request ${id} was answered before it was sent`);
+    }
     this.#pending.delete(id);
     pending.done(outcome);
   }

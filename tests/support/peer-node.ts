@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { SystemRandom } from "../../src/base/random.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { SystemClock } from "../../src/base/system-clock.ts";
@@ -19,7 +20,7 @@ export async function until(what: string, condition: () => boolean, limitMs = 50
   const endsAtMs = performance.now() + limitMs;
   while (!condition()) {
     if (performance.now() > endsAtMs) throw new Error(`Waited ${limitMs} ms in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await delay(2);
   }
 }
 
@@ -78,19 +79,23 @@ export class PeerNode implements PeerHandler {
   }
 
   async start(): Promise<this> {
-    await new Promise<void>((resolve, reject) =>
-      this.network.start(this, (error) => (error === null ? resolve() : reject(error))),
-    );
+    await new Promise<void>((resolve, reject) => {
+      this.network.start(this, (error) => (error === null ? resolve() : reject(error)));
+    });
     this.#book.set(this.name, `${this.host}:${this.port}`);
     return this;
   }
 
   async stop(): Promise<void> {
-    await new Promise<void>((resolve) => this.network.close(resolve));
+    await new Promise<void>((resolve) => {
+      this.network.close(resolve);
+    });
   }
 
   async ask(to: string, body: Buffer, timeoutMs = 5000): Promise<{ readonly body: Buffer } | RequestFailure> {
-    return await new Promise((resolve) => this.network.request(to, { body, timeoutMs, done: resolve }));
+    return new Promise((resolve) => {
+      this.network.request(to, { body, timeoutMs, done: resolve });
+    });
   }
 
   onMessage(from: string, message: PeerMessage): void {
@@ -110,5 +115,5 @@ export class PeerNode implements PeerHandler {
 export async function startPeerNodes(names: readonly string[], options: PeerNodeOptions = {}): Promise<PeerNode[]> {
   const book: AddressBook = new Map();
   const nodes = names.map((name) => new PeerNode(name, book, options));
-  return await Promise.all(nodes.map(async (node) => await node.start()));
+  return Promise.all(nodes.map((node) => node.start()));
 }
