@@ -1,8 +1,8 @@
-import { assert } from "../base/assert.ts";
 import type { Clock, Timer, Timers } from "../base/clock.ts";
 import { KvError } from "../model/errors.ts";
 import type { Sequence } from "../model/position.ts";
-import type { Applier, ApplierDone, ApplierListener, ImportBase, ImportedChunk } from "./applier.ts";
+import { rowsOfChunk } from "../tree/tree-chunk.ts";
+import type { Applier, ApplierListener, ImportBase, ImportedChunk } from "./applier.ts";
 import type { LogApplier } from "./log-applier.ts";
 
 const RETRY_MS_MIN = 100;
@@ -20,14 +20,14 @@ export interface ApplierLoopParts {
 
 interface Request {
   readonly run: () => void;
-  readonly done: ApplierDone;
+  readonly done: () => void;
 }
 
 /**
  * Decides what the applier does next: one transaction a turn, requests before the log.
  *
- * Owns the applier from the first call to `close`. A full disk is tried again with growing pauses and reported once; what a
- * request cannot do is its answer; anything else stops the loop for good and is fatal.
+ * Owns the applier from the first call to `close`. A full disk is tried again with growing pauses and reported once;
+ * anything else that goes wrong stops the loop for good and is fatal.
  */
 export class ApplierLoop implements Applier {
   readonly #parts: ApplierLoopParts;
@@ -35,7 +35,6 @@ export class ApplierLoop implements Applier {
   #through: Sequence = 0;
   /** Whether an `applyThrough` has not been answered yet. */
   #isAsked = false;
-  #isPaused = false;
   #isOver = false;
   #timer: Timer | null = null;
   /** Pause before the next try while the disk is full; 0 when it is not. */
@@ -51,35 +50,25 @@ export class ApplierLoop implements Applier {
     this.#wake(0);
   }
 
-  pause(done: ApplierDone): void {
-    this.#request(() => (this.#isPaused = true), done);
-  }
-
-  resume(): void {
-    this.#request(
-      () => (this.#isPaused = false),
-      () => {},
-    );
-  }
-
-  wipe(done: ApplierDone): void {
+  wipe(done: () => void): void {
     const wipe = (): void => {
       this.#parts.applier.wipe();
       this.#through = 0;
     };
-    this.#requestWhilePaused(wipe, done);
+    this.#request(wipe, done);
   }
 
-  importChunk(imported: ImportedChunk, done: ApplierDone): void {
-    this.#requestWhilePaused(() => this.#parts.applier.importChunk(imported), done);
+  importChunk(imported: ImportedChunk, done: () => void): void {
+    rowsOfChunk(imported.chunk, imported.afterKey);
+    this.#request(() => this.#parts.applier.importChunk(imported), done);
   }
 
-  finishImport(base: ImportBase, done: ApplierDone): void {
-    const finish = (): void => {
-      this.#parts.applier.finishImport(base);
+  setBase(base: ImportBase, done: () => void): void {
+    const set = (): void => {
+      this.#parts.applier.setBase(base);
       this.#through = base.sequence;
     };
-    this.#requestWhilePaused(finish, done);
+    this.#request(set, done);
   }
 
   close(done: () => void): void {
@@ -96,15 +85,7 @@ export class ApplierLoop implements Applier {
     this.#timer?.cancel();
   }
 
-  #requestWhilePaused(run: () => void, done: ApplierDone): void {
-    const checked = (): void => {
-      assert(this.#isPaused, "a snapshot is taken in while the applier is paused");
-      run();
-    };
-    this.#request(checked, done);
-  }
-
-  #request(run: () => void, done: ApplierDone): void {
+  #request(run: () => void, done: () => void): void {
     this.#requests.push({ run, done });
     this.#wake(0);
   }
@@ -122,7 +103,7 @@ export class ApplierLoop implements Applier {
     try {
       const request = this.#requests[0];
       if (request !== undefined) this.#carryOut(request);
-      else if (!this.#isPaused && this.#isAsked) this.#stepThroughLog();
+      else if (this.#isAsked) this.#stepThroughLog();
       else return;
     } catch (error) {
       this.#handle(error);
@@ -133,16 +114,10 @@ export class ApplierLoop implements Applier {
   }
 
   #carryOut(request: Request): void {
-    let refusal: KvError | null = null;
-    try {
-      request.run();
-      this.#hasRoom();
-    } catch (error) {
-      if (!(error instanceof KvError) || error.code === "DISK_FULL") throw error;
-      refusal = error;
-    }
+    request.run();
+    this.#hasRoom();
     this.#requests.shift();
-    request.done(refusal);
+    request.done();
   }
 
   #stepThroughLog(): void {

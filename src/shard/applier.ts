@@ -1,4 +1,3 @@
-import type { KvError } from "../model/errors.ts";
 import type { Sequence } from "../model/position.ts";
 import type { TreeChunk } from "../tree/tree.ts";
 
@@ -37,27 +36,25 @@ export interface ApplierListener {
   readonly onFatal: (error: Error) => void;
 }
 
-/** Ends a request: with null when it was done, else with why it was refused and nothing changed. */
-export type ApplierDone = (error: KvError | null) => void;
-
 /**
  * Brings the log into the tree, beside the shard and never in its way.
  *
  * Obligations of the caller: `applyThrough` names entries that are committed *and* flushed on this node (rules D5, M102), and
- * entries behind the tree's position stay in the log. A snapshot is taken in while paused: `pause`, `wipe`, all chunks,
- * `finishImport`, `resume`. Requests are carried out in the order made; after each the shard's reader sees the new state.
+ * entries behind the tree's position stay in the log. A snapshot is taken in by `wipe`, all chunks, `setBase`; nothing is
+ * applied in between (M94). Requests are carried out in the order made and before more of the log; when `done` is called, the
+ * shard's reader sees the new state.
  */
 export interface Applier {
   applyThrough(sequence: Sequence): void;
-  /** `done` when no transaction is under way, and none will be until `resume`. */
-  pause(done: ApplierDone): void;
-  resume(): void;
   /** Removes every row and the position. */
-  wipe(done: ApplierDone): void;
-  /** Stores a copied chunk and its cursor in one transaction. Answers CORRUPT or PROTOCOL for one that is damaged. */
-  importChunk(imported: ImportedChunk, done: ApplierDone): void;
-  /** The copy is whole: sets the position, so that replay can start. */
-  finishImport(base: ImportBase, done: ApplierDone): void;
+  wipe(done: () => void): void;
+  /**
+   * Stores a copied chunk and its cursor in one transaction. Throws CORRUPT or PROTOCOL at once, with nothing begun, when the
+   * chunk is damaged or malformed.
+   */
+  importChunk(imported: ImportedChunk, done: () => void): void;
+  /** The copy is whole: sets the position behind which the log is replayed. */
+  setBase(base: ImportBase, done: () => void): void;
   /** Ends after the transaction under way, if any; `done` when the tree's writer is closed. */
   close(done: () => void): void;
 }

@@ -1,7 +1,7 @@
 import type { Clock, Timers } from "../base/clock.ts";
 import type { Sequence } from "../model/position.ts";
 import type { TreeReader, TreeWriter } from "../tree/tree.ts";
-import type { Applier, ApplierDone, ApplierListener, ImportBase, ImportedChunk } from "./applier.ts";
+import type { Applier, ApplierListener, ImportBase, ImportedChunk } from "./applier.ts";
 import { ApplierLoop } from "./applier-loop.ts";
 import { APPLY_LIMITS, LogApplier, type ApplyLimits, type EntrySource } from "./log-applier.ts";
 
@@ -47,24 +47,16 @@ export class InlineApplier implements Applier {
     this.#loop.applyThrough(sequence);
   }
 
-  pause(done: ApplierDone): void {
-    this.#loop.pause((error) => this.#show(() => done(error)));
+  wipe(done: () => void): void {
+    this.#loop.wipe(() => this.#show(done));
   }
 
-  resume(): void {
-    this.#loop.resume();
+  importChunk(imported: ImportedChunk, done: () => void): void {
+    this.#loop.importChunk(imported, () => this.#show(done));
   }
 
-  wipe(done: ApplierDone): void {
-    this.#loop.wipe((error) => this.#show(() => done(error)));
-  }
-
-  importChunk(imported: ImportedChunk, done: ApplierDone): void {
-    this.#loop.importChunk(imported, (error) => this.#show(() => done(error)));
-  }
-
-  finishImport(base: ImportBase, done: ApplierDone): void {
-    this.#loop.finishImport(base, (error) => this.#show(() => done(error)));
+  setBase(base: ImportBase, done: () => void): void {
+    this.#loop.setBase(base, () => this.#show(done));
   }
 
   close(done: () => void): void {

@@ -77,7 +77,7 @@ export class LogApplier {
     return { appliedSequence: end, didWrite: true, endedRun };
   }
 
-  /** Stores one chunk of a snapshot with its cursor. Throws CORRUPT, PROTOCOL, DISK_FULL. */
+  /** Stores one chunk of a snapshot with its cursor. Throws DISK_FULL, and CORRUPT or PROTOCOL for a damaged chunk. */
   importChunk({ chunk, afterKey, meta }: ImportedChunk): void {
     // Behind replayed entries, the chunk would put old rows over newer effects.
     const isBeforeReplay = this.#tree.position().applyingThrough === 0;
@@ -86,7 +86,7 @@ export class LogApplier {
   }
 
   /** Ends the copy: the tree stands at `base` from now on. Throws DISK_FULL. */
-  finishImport(base: ImportBase): void {
+  setBase(base: ImportBase): void {
     const { sequence, logClockMs } = base;
     // Rows do not tell the base: a deleted row leaves no version behind.
     const versionBase = mutant("M95") ? 0 : base.versionBase;

@@ -68,11 +68,17 @@ export class RunFold {
 
   #addMutations(mutations: readonly Mutation[], version: Version): void {
     for (const mutation of mutations) {
-      let rows = this.#rows.get(mutation.space);
-      if (rows === undefined) this.#rows.set(mutation.space, (rows = new Map()));
-      rows.set(mutation.key, { mutation, version });
+      this.#rowsOf(mutation.space).set(mutation.key, { mutation, version });
       this.#bytes += mutation.key.length + (mutation.value?.length ?? 0);
     }
+  }
+
+  #rowsOf(space: Space): Map<string, Folded> {
+    const known = this.#rows.get(space);
+    if (known !== undefined) return known;
+    const rows = new Map<string, Folded>();
+    this.#rows.set(space, rows);
+    return rows;
   }
 
   #clear(): void {
