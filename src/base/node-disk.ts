@@ -19,7 +19,7 @@ import {
   write,
   writeSync,
 } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { Disk, DiskAccess, DiskFile } from "./disk.ts";
 
 const FILE_MODE = 0o600;
@@ -117,9 +117,10 @@ export class NodeDisk implements Disk {
   }
 
   makeDirectory(directory: string): void {
-    const first = mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+    const wanted = resolve(directory);
+    const first = mkdirSync(wanted, { recursive: true, mode: DIRECTORY_MODE });
     if (first === undefined) return;
-    for (let made = directory; made.length >= first.length; made = dirname(made)) this.flushDirectory(dirname(made));
+    for (let made = wanted; made.length >= first.length; made = dirname(made)) this.flushDirectory(dirname(made));
   }
 
   remove(path: string): void {
@@ -156,6 +157,7 @@ export class NodeDisk implements Disk {
 class NodeFile implements DiskFile {
   readonly path: string;
   readonly #descriptor: number;
+  #flushesRunning = 0;
   #isClosed = false;
 
   constructor(path: string, descriptor: number) {
@@ -189,7 +191,12 @@ class NodeFile implements DiskFile {
   }
 
   flush(done: (error: Error | null) => void): void {
-    fdatasync(this.#descriptor, done);
+    this.#flushesRunning++;
+    fdatasync(this.#descriptor, (error) => {
+      this.#flushesRunning--;
+      if (this.#isClosed) this.#closeWhenIdle();
+      done(error);
+    });
   }
 
   flushNow(): void {
@@ -203,7 +210,12 @@ class NodeFile implements DiskFile {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    closeSync(this.#descriptor);
+    this.#closeWhenIdle();
+  }
+
+  /** A descriptor closed under a running flush could be given out again, and the flush would be of another file. */
+  #closeWhenIdle(): void {
+    if (this.#flushesRunning === 0) closeSync(this.#descriptor);
   }
 }
 
