@@ -100,33 +100,35 @@ export class ApplierLoop implements Applier {
 
   #turn(): void {
     const startMs = this.#parts.clock.nowMs();
+    let tell: () => void;
     try {
       const request = this.#requests[0];
-      if (request !== undefined) this.#carryOut(request);
-      else if (this.#isAsked) this.#stepThroughLog();
+      if (request !== undefined) tell = this.#carryOut(request);
+      else if (this.#isAsked) tell = this.#stepThroughLog();
       else return;
     } catch (error) {
       this.#handle(error);
       return;
     }
-    if (this.#requests.length > 0) this.#wake(0);
-    else this.#wake(this.#parts.restMs(this.#parts.clock.nowMs() - startMs));
+    this.#wake(this.#requests.length > 0 ? 0 : this.#parts.restMs(this.#parts.clock.nowMs() - startMs));
+    // Last, and outside the try: what others make of the news is not the applier's failure.
+    tell();
   }
 
-  #carryOut(request: Request): void {
+  #carryOut(request: Request): () => void {
     request.run();
     this.#hasRoom();
     this.#requests.shift();
-    request.done();
+    return request.done;
   }
 
-  #stepThroughLog(): void {
+  #stepThroughLog(): () => void {
     const step = this.#parts.applier.step(this.#through);
     this.#hasRoom();
-    if (step.didWrite && !step.endedRun) return;
+    if (step.didWrite && !step.endedRun) return () => {};
     // More may have been asked for since the run was planned; then it goes on, and answers again.
     this.#isAsked = step.appliedSequence < this.#through;
-    this.#parts.listener.onApplied(step.appliedSequence);
+    return () => this.#parts.listener.onApplied(step.appliedSequence);
   }
 
   #hasRoom(): void {

@@ -6,15 +6,18 @@ import type { TreeChange, TreePosition, TreeWriter } from "../tree/tree.ts";
 import { TREE_META, type ImportBase, type ImportedChunk } from "./applier.ts";
 import { RunFold, type FoldStart } from "./run-fold.ts";
 
-/** Where entries are read from: the log, seen from the applier's thread. */
+/** Where entries are read from: the log, seen from the applier's thread (`LogReader`, or `LogEntries` in the log's own). */
 export interface EntrySource {
-  /** Entries `from` … `through` in order; fewer when the log ends before. What is handed out stays as it is. */
-  entries(from: Sequence, through: Sequence): Iterable<Entry>;
+  /** Entries `from` … `through` in order, checksums verified. What is handed out stays as it is. */
+  read(from: Sequence, through: Sequence): Iterable<Entry>;
+  /** The log is about to start anew: its files are no longer those that were open. */
+  reset(): void;
+  close(): void;
 }
 
 /** How much is taken in one go. */
 export interface ApplyLimits {
-  /** Keys and values folded before they are written: bounds the memory. */
+  /** Keys and values, with what each costs besides, folded before they are written: bounds the memory. */
   readonly runBytesMax: number;
   /** Rows and bytes of one transaction: bounds how long a full disk or a stop has to wait. */
   readonly transactionRowsMax: number;
@@ -91,6 +94,7 @@ export class LogApplier {
     // Rows do not tell the base: a deleted row leaves no version behind.
     const versionBase = mutant("M95") ? 0 : base.versionBase;
     this.#run = null;
+    this.#source.reset();
     this.#tree.apply({
       changes: [],
       clearUserRows: false,
@@ -102,10 +106,12 @@ export class LogApplier {
   /** Removes everything. Throws DISK_FULL. */
   wipe(): void {
     this.#run = null;
+    this.#source.reset();
     this.#tree.wipe();
   }
 
   close(): void {
+    this.#source.close();
     this.#tree.close();
   }
 
@@ -117,7 +123,7 @@ export class LogApplier {
       logClockMs: Number(this.#tree.meta(TREE_META.logClockMs) ?? 0),
     });
     const target = mutant("M31") ? Number.MAX_SAFE_INTEGER : through;
-    for (const entry of this.#source.entries(appliedSequence + 1, target)) {
+    for (const entry of this.#source.read(appliedSequence + 1, target)) {
       fold.add(entry);
       if (fold.bytes >= this.#limits.runBytesMax) break;
     }

@@ -13,7 +13,7 @@ export class LogEntries implements EntrySource {
     this.#log = log;
   }
 
-  *entries(from: Sequence, through: Sequence): Generator<Entry> {
+  *read(from: Sequence, through: Sequence): Generator<Entry> {
     for (let next = from; next <= through;) {
       const { bytes } = this.#log.read(next, READ_BYTES);
       if (bytes.length === 0) return;
@@ -26,4 +26,10 @@ export class LogEntries implements EntrySource {
       }
     }
   }
+
+  /** Nothing is kept between two reads. */
+  reset(): void {}
+
+  /** The log belongs to someone else. */
+  close(): void {}
 }

@@ -1,5 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { SPACE, type Entry, type Mutation, type Space } from "../model/entry.ts";
+import { LIMITS } from "../model/limits.ts";
 import type { Sequence, Version } from "../model/position.ts";
 import { compareRows } from "../tree/tree-order.ts";
 import type { TreeChange } from "../tree/tree.ts";
@@ -37,7 +38,7 @@ export class RunFold {
     return { appliedSequence: this.#lastSequence, versionBase: this.#versionBase, logClockMs: this.#logClockMs };
   }
 
-  /** Bytes of keys and values taken in so far, those overwritten since included. */
+  /** Bytes of keys and values taken in so far, with an overhead for each, those overwritten since included. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -69,7 +70,7 @@ export class RunFold {
   #addMutations(mutations: readonly Mutation[], version: Version): void {
     for (const mutation of mutations) {
       this.#rowsOf(mutation.space).set(mutation.key, { mutation, version });
-      this.#bytes += mutation.key.length + (mutation.value?.length ?? 0);
+      this.#bytes += mutation.key.length + (mutation.value?.length ?? 0) + LIMITS.memtableEntryOverheadBytes;
     }
   }
 
