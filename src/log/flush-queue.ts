@@ -45,6 +45,11 @@ export class FlushQueue {
     if (!this.#isRunning) this.#startRound();
   }
 
+  /** The file is going to be closed; what it holds is flushed or void. */
+  forget(file: DiskFile): void {
+    this.#written.delete(file);
+  }
+
   /** Flushes those of `files` that have something new. Blocking; throws the disk's error. */
   flushNow(files: readonly DiskFile[]): void {
     for (const file of files) if (this.#written.has(file)) file.flushNow();

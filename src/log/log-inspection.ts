@@ -60,13 +60,23 @@ export function findLogFiles(disk: Disk, directory: string, access: DiskAccess):
     found.push({ path, file, header, isFrontDamaged: headers.front === null, firstSequence });
   }
   const generation = Math.max(0, ...found.map(({ header }) => header?.generation ?? 0));
-  const isOutdated = ({ header }: FoundSegment): boolean => header !== null && header.generation < generation;
+  const isOutdated = (segment: FoundSegment): boolean => {
+    if (segment.header !== null && segment.header.generation < generation) return true;
+    return found.some((other) => replaces(other, segment));
+  };
   for (const outdated of found.filter(isOutdated)) {
     outdated.file.close();
     leftovers.push(outdated.path);
   }
   const chain = found.filter((segment) => !isOutdated(segment)).sort((a, b) => a.firstSequence - b.firstSequence);
   return { chain, leftovers, generation };
+}
+
+/** Whether `segment` is a twin of `other` that never took an entry. */
+function replaces(other: FoundSegment, segment: FoundSegment): boolean {
+  if (other.header === null || other.firstSequence !== segment.firstSequence || other === segment) return false;
+  if (segment.header === null) return true;
+  return other.header.generation === segment.header.generation && other.header.attempt > segment.header.attempt;
 }
 
 /** Both copies of a segment's header; null for one that is damaged. Throws KvError UNKNOWN_FORMAT. */

@@ -31,7 +31,7 @@ export function makeFirstSegment({ disk, directory }: LogPlace, wanted: FirstSeg
   const path = join(directory, restartName(wanted.firstSequence));
   const sizeBytes = Math.max(wanted.sizeBytes, 2 * segmentOverheadBytes(wanted.epochs.length));
   const file = disk.createZeroedNow(path, sizeBytes);
-  const segment = new Segment(file, { ...wanted, sizeBytes });
+  const segment = new Segment(file, { ...wanted, attempt: 0, sizeBytes });
   segment.writeHeader();
   file.flushNow();
   return settleName({ disk, directory }, segment);
@@ -51,12 +51,15 @@ export function repairLog(place: LogPlace, inspection: LogInspection): Segment[]
   for (const walked of inspection.kept) {
     const isLast = walked === inspection.kept.at(-1);
     if (isLast && needsCut(walked, inspection)) cutEnd(walked);
-    const provenThrough = walked.segment.firstSequence <= inspection.provenFlushed ? walked.end.lastSequence : -1;
-    if (provenThrough === -1 || provenThrough > inspection.provenFlushed) rewriteBehind(walked, inspection.provenFlushed);
+    const { firstSequence, lastSequence } = walked.segment;
+    // A segment without entries counts by its first: its header was perhaps never flushed.
+    const isProven = Math.max(firstSequence, lastSequence) <= inspection.provenFlushed;
+    if (!isProven) rewriteBehind(walked, inspection.provenFlushed);
     else if (walked.found.isFrontDamaged) rewriteHeader(walked.segment);
-    settleName(place, walked.segment);
   }
+  // Only now: what replaces the leftovers was perhaps in the page cache only. And before one of them loses its name.
   for (const path of inspection.leftovers) disk.remove(path);
+  for (const { segment } of inspection.kept) settleName(place, segment);
   disk.flushDirectory(directory);
   return inspection.kept.map(({ segment }) => segment);
 }

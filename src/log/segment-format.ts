@@ -26,6 +26,8 @@ export interface SegmentHeader {
   /** Random; every batch header's checksum starts from it, so that no client's value can imitate one. */
   readonly salt: number;
   readonly firstSequence: Sequence;
+  /** Of segments that begin with the same sequence the highest attempt counts: one that took no entry was replaced. */
+  readonly attempt: number;
   /** Of the file as it was made; it may have been cut since, by an interrupted truncation. */
   readonly sizeBytes: number;
   /** All leaderships that began before this segment. */
@@ -58,7 +60,7 @@ export function batchesEnd(header: SegmentHeader): number {
   return header.sizeBytes - TRAILER_BYTES - segmentHeaderBytes(header.epochs.length);
 }
 
-/** `magic · u32 format · u32 length · u32 generation · u32 salt · u64 first · u64 size · u32 count · epochs · u32 crc32`. */
+/** `magic · u32 format · u32 length · u32 generation · u32 salt · u64 first · u64 size · u32 count · u32 attempt · epochs · u32 crc32`. */
 export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   const writer = new ByteWriter(segmentHeaderBytes(header.epochs.length));
   writer.bytes(MAGIC);
@@ -69,7 +71,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   writer.u64(header.firstSequence);
   writer.u64(header.sizeBytes);
   writer.u32(header.epochs.length);
-  writer.u32(0);
+  writer.u32(header.attempt);
   for (const mark of header.epochs) {
     writer.u32(mark.epoch);
     writer.hex64(mark.term);
@@ -127,7 +129,7 @@ export function decodeSegmentHeader(bytes: Buffer): SegmentHeader | null {
       sizeBytes: reader.u64(),
     };
     const epochCount = reader.u32();
-    reader.u32();
+    const attempt = reader.u32();
     const epochs: EpochMark[] = [];
     for (let i = 0; i < epochCount; i++) {
       epochs.push({
@@ -138,7 +140,7 @@ export function decodeSegmentHeader(bytes: Buffer): SegmentHeader | null {
         lineage: reader.u32(),
       });
     }
-    return reader.remaining === 0 ? { ...fixed, epochs } : null;
+    return reader.remaining === 0 ? { ...fixed, attempt, epochs } : null;
   } catch (error) {
     if (error instanceof TruncatedError) return null;
     throw error;

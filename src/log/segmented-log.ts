@@ -210,12 +210,15 @@ export class SegmentedLog implements Log {
   }
 
   trimThrough(sequence: Sequence): void {
+    // What follows a removed segment must be flushed: the log's first header is never one that a power cut can tear.
+    const through = Math.min(sequence, this.durableSequence - 1);
     const kept = this.#segments.findIndex((segment, index) => {
-      return index === this.#segments.length - 1 || segment.lastSequence > sequence;
+      return index === this.#segments.length - 1 || segment.lastSequence > through;
     });
     if (kept <= 0) return;
     const trimmed = this.#segments.slice(0, kept);
     this.#segments = this.#segments.slice(kept);
+    for (const { file } of trimmed) this.#flushes.forget(file);
     this.#trimmer.add(trimmed);
   }
 
@@ -271,18 +274,29 @@ export class SegmentedLog implements Log {
   #roll(): void {
     const prepared = this.#preparer.take();
     assert(prepared !== null, "roomFor said yes before a batch was handed in");
+    const { header, lastSequence, firstSequence } = this.#active;
+    const isReplacing = lastSequence < firstSequence;
     const segment = new Segment(prepared.file, {
-      generation: this.#active.header.generation,
+      generation: header.generation,
+      attempt: isReplacing ? header.attempt + 1 : 0,
       salt: this.#newSalt(),
-      firstSequence: this.lastSequence + 1,
+      firstSequence: lastSequence + 1,
       sizeBytes: prepared.sizeBytes,
       epochs: this.#epochs.marks,
     });
     segment.writeHeader();
+    if (isReplacing) segment.file.flushNow();
     const path = join(this.#parts.directory, segmentName(segment.firstSequence));
     this.#parts.disk.rename(prepared.path, path);
     segment.renamed(path);
+    if (isReplacing) this.#letGo(this.#segments.pop());
     this.#segments.push(segment);
+  }
+
+  #letGo(segment: Segment | undefined): void {
+    if (segment === undefined) return;
+    this.#flushes.forget(segment.file);
+    segment.close();
   }
 
   #wishFor(entryBytes: number): SegmentWish {

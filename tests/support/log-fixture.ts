@@ -8,7 +8,7 @@ import type { LogCorruption, LogRecovery } from "../../src/log/log.ts";
 import { SegmentedLog } from "../../src/log/segmented-log.ts";
 import type { LogSizes, SegmentedLogParts } from "../../src/log/segmented-log.ts";
 import { ManualTimers } from "./manual-timers.ts";
-import { SimDisk } from "./sim-disk.ts";
+import { SimCrashError, SimDisk } from "./sim-disk.ts";
 
 export const LOG_DIRECTORY = "/node/log";
 export const SMALL_SIZES: LogSizes = { segmentBytesFirst: 4096, segmentBytesMax: 16_384, tailBytesMax: 2048 };
@@ -89,7 +89,9 @@ export class LogFixture {
       sizes: this.sizes,
       whenMissing: "create",
       onCorruption: (corruption) => this.corruptions.push(corruption),
-      onFatal: (error) => this.fatal.push(error),
+      onFatal: (error) => {
+        if (!(error instanceof SimCrashError)) this.fatal.push(error);
+      },
       ...overrides,
     });
     this.#log = opened.log;
