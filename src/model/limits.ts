@@ -49,6 +49,10 @@ export const LIMITS = {
   /** A replica that has not been heard of for this long has no session any more. */
   sessionSilenceMsMax: 2000,
 
+  /** A replica further behind than this is not ready. */
+  readyLagEntriesMax: 10_000,
+  readyLagMsMax: 5000,
+
   frameBytesMax: 262_144,
   /** A message larger than any legal one: one value, one batch or one pull, with room for what surrounds it. */
   messageBytesMax: 25_165_824,

@@ -1,4 +1,4 @@
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Timers } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
 import { BoundedQueue } from "../base/bounded-queue.ts";
 import { SPACE, type EntryBody, type Mutation } from "../model/entry.ts";
@@ -13,6 +13,7 @@ import type { Guarantee, PendingAnswers } from "./pending-answers.ts";
 /** What client operations need of the leadership that they belong to. */
 export interface ClientOperationsParts {
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly store: ShardStore;
   readonly answers: PendingAnswers;
   readonly epoch: EpochRef;
@@ -143,7 +144,7 @@ export class ClientOperations {
     const body: EntryBody = evaluation === null ? { kind: "clear" } : { kind: "data", mutations };
     const result: Result = evaluation?.result ?? { kind: "cleared" };
     const write = (): void => this.#write({ operation, options, done }, { body, bytes, result });
-    if (mutant("M70")) queueMicrotask(write);
+    if (mutant("M70")) this.#parts.timers.soon(write);
     else write();
     return true;
   }

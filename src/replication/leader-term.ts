@@ -79,6 +79,7 @@ export class LeaderTerm {
     });
     this.operations = new ClientOperations({
       clock: env.clock,
+      timers: env.timers,
       store,
       answers: this.answers,
       epoch: parts.leadership,

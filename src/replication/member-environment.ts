@@ -4,7 +4,7 @@ import type { Random } from "../base/random.ts";
 import type { Leadership } from "../model/leadership.ts";
 import type { EpochRef, NodeName, StoreRef } from "../model/position.ts";
 import type { Shard } from "../model/topology.ts";
-import type { LogRecovery } from "../log/log.ts";
+import type { NoteDamage } from "../shard/open-shard-store.ts";
 import type { ShardStore, ShardStoreListener } from "../shard/shard-store.ts";
 import type { PeerNetwork } from "../wire/peer-network.ts";
 
@@ -43,15 +43,6 @@ export interface DiscardedEntries {
   readonly file: string | null;
 }
 
-/** A store together with what its recovery found. */
-export interface OpenedStore {
-  /** Null when the files cannot be made sense of; `damage` then says why. */
-  readonly store: ShardStore;
-  readonly recovery: LogRecovery;
-  /** The tree is ahead of its log, or the log is damaged: a sentence naming file and place. */
-  readonly damage: string | null;
-}
-
 /** Everything a member needs from outside; the simulation hands in its own. */
 export interface MemberEnvironment {
   readonly clock: Clock;
@@ -62,7 +53,7 @@ export interface MemberEnvironment {
   readonly stateFile: MemberStateFile;
   readonly discarded: DiscardedEntries;
   /** Recovers the log and opens tree and applier. Called once; may block for a second or more. */
-  readonly openStore: (listener: ShardStoreListener) => OpenedStore;
+  readonly openStore: (listener: ShardStoreListener, noteDamage: NoteDamage) => ShardStore;
   /** Bytes free on the disk of the data directory. */
   readonly freeBytes: () => number;
 }

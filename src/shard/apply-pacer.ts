@@ -23,6 +23,11 @@ export class ApplyPacer {
     else this.#timer ??= this.#timers.after(LIMITS.applyDelayMs, () => this.#run());
   }
 
+  /** Starts a run now, unless one is under way. */
+  hurry(): void {
+    if (!this.#isRunning) this.#run();
+  }
+
   /** A run has ended; `unappliedBytes` are left. */
   finished(unappliedBytes: number): void {
     this.#isRunning = false;

@@ -5,7 +5,7 @@ import { decodeEntry, encodeEntry, EntryFormatError, type Entry, type EntryBody 
 import type { EpochRef, Sequence, Version } from "../model/position.ts";
 import type { EpochMark, Log, LogRecovery, Room } from "../log/log.ts";
 import type { TreeReader } from "../tree/tree.ts";
-import type { Applier } from "./applier.ts";
+import { TREE_META, type Applier } from "./applier.ts";
 import { ApplyPacer } from "./apply-pacer.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { LogClock } from "./log-clock.ts";
@@ -67,7 +67,7 @@ export class ShardStore {
     this.#listener = listener;
     const { appliedSequence, applyingThrough } = parts.tree.position();
     this.view = new ShardView(this.memtable, parts.tree);
-    this.clock = new LogClock(parts.clock, Number(parts.tree.meta("logClockMs") ?? 0));
+    this.clock = new LogClock(parts.clock, Number(parts.tree.meta(TREE_META.logClockMs) ?? 0));
     this.#lastSequence = parts.log.lastSequence;
     this.#lastEpoch = parts.log.lastEpoch;
     this.#appliedSequence = appliedSequence;
@@ -181,14 +181,14 @@ export class ShardStore {
 
   /**
    * Cuts the log behind `sequence` and forgets what stood there (§2.11). Only while quiet, and only what is not settled.
-   * Returns the cut entries' bytes.
+   * `keep` gets the cut entries' bytes before they go. Returns their number of bytes.
    */
-  truncateAfter(sequence: Sequence): Buffer {
+  truncateAfter(sequence: Sequence, keep: (cut: Buffer) => void): number {
     assert(sequence >= this.#settledSequence || mutant("M33"), "the log is never cut below what is settled (P2)");
-    const cut = this.log.truncateAfter(sequence);
+    const cut = this.log.truncateAfter(sequence, keep);
     if (!mutant("M31")) this.#forgetAfter(sequence);
     else this.#lastSequence = sequence;
-    return cut;
+    return cut.length;
   }
 
   /** Starts anew behind a copied state (§2.12); the tree has been filled through the applier before. Only while quiet. */
@@ -202,6 +202,11 @@ export class ShardStore {
     this.#appliedSequence = base.sequence;
     this.#versionBase = versionBaseAt(this.log.epochs, base.sequence);
     this.clock.observe(logClockMs);
+  }
+
+  /** Has the tree take in everything that is settled, without waiting for the usual amount or time. */
+  applyNow(): void {
+    this.#pacer.hurry();
   }
 
   /** Waits for nothing: the loop calls no one of the store any more. Files are closed by who opened them. */
@@ -261,7 +266,7 @@ export class ShardStore {
 
   #replay(): void {
     const last = this.#lastSequence;
-    this.#lastSequence = this.#appliedSequence;
+    this.#lastSequence = Math.max(this.#appliedSequence, this.log.startSequence - 1);
     while (this.#lastSequence < last) {
       const { bytes } = this.log.read(this.#lastSequence + 1, REPLAY_BYTES);
       assert(bytes.length > 0, "the log holds every entry behind the tree's position");

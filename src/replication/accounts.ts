@@ -1,0 +1,63 @@
+import type { Clock } from "../base/clock.ts";
+import type { NodeName } from "../model/position.ts";
+import type { MemberLink } from "./member-link.ts";
+import type { State } from "./messages.ts";
+
+/**
+ * What the other members of the shard say of themselves (rules T3, T4).
+ *
+ * Owns one account a member, the newest; `ask` starts a round, and only answers to the present round count for
+ * `haveAllAnswered`.
+ */
+export class Accounts {
+  readonly #clock: Clock;
+  readonly #link: MemberLink;
+  readonly #others: readonly NodeName[];
+  readonly #accounts = new Map<NodeName, { readonly state: State; readonly round: number }>();
+  #round = 0;
+  askedMs: number = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: { readonly clock: Clock; readonly link: MemberLink; readonly others: readonly NodeName[] }) {
+    this.#clock = parts.clock;
+    this.#link = parts.link;
+    this.#others = parts.others;
+  }
+
+  /** Starts a new round: everybody is asked. */
+  ask(): void {
+    this.#round++;
+    this.askAgain();
+  }
+
+  /** Asks those who have not answered in this round. */
+  askAgain(): void {
+    this.askedMs = this.#clock.nowMs();
+    for (const node of this.silent()) this.#link.send(node, "STATE_QUERY", { id: this.#round });
+  }
+
+  onState(from: NodeName, state: State): void {
+    if (this.#others.includes(from)) this.#accounts.set(from, { state, round: state.id });
+  }
+
+  forget(node: NodeName): void {
+    this.#accounts.delete(node);
+  }
+
+  /** Those who answered in this round, log recovered. */
+  answered(): State[] {
+    return this.#others.flatMap((node) => {
+      const account = this.#accounts.get(node);
+      return account !== undefined && account.round === this.#round && account.state.recovered ? [account.state] : [];
+    });
+  }
+
+  /** Those who did not (yet). */
+  silent(): NodeName[] {
+    const answered = new Set(this.answered().map((state) => state.store.node));
+    return this.#others.filter((node) => !answered.has(node));
+  }
+
+  get haveAllAnswered(): boolean {
+    return this.silent().length === 0;
+  }
+}

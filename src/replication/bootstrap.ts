@@ -1,0 +1,180 @@
+import { mutant } from "../base/mutants.ts";
+import { SPACE } from "../model/entry.ts";
+import type { NodeName, Sequence } from "../model/position.ts";
+import type { ShardStore } from "../shard/shard-store.ts";
+import { ProtocolError } from "../wire/protocol-error.ts";
+import type { MemberEnvironment } from "./member-environment.ts";
+import type { MemberLink } from "./member-link.ts";
+import { decodeEpochs } from "./message-codec.ts";
+import { EPOCHS_SPACE, type EpochOfBase, type Range } from "./messages.ts";
+
+export interface BootstrapParts {
+  readonly env: MemberEnvironment;
+  readonly store: ShardStore;
+  readonly link: MemberLink;
+  readonly leader: NodeName;
+  /** The copy is ready to go on: greet the leader (anew). */
+  readonly onSessionNeeded: () => void;
+}
+
+/** How far a copy has come; kept in the tree, in the same transaction as the rows. */
+interface Cursor {
+  /** The store id that the copy was begun under: an older copy's cursor means nothing. */
+  readonly store: string;
+  readonly lineage: number;
+  readonly base: Sequence;
+  readonly mustReach: Sequence;
+  readonly space: number;
+  readonly after: string;
+  readonly epochs: readonly EpochOfBase[];
+}
+
+const CURSOR = "bootstrapCursor";
+const SPACES: readonly number[] = [EPOCHS_SPACE, SPACE.user, SPACE.requestIds, SPACE.shardState];
+const REQUEST_REPEAT_MS = 2000;
+
+/**
+ * Fills an empty store from a leader's rows while writes go on: fuzzy copy, then replay of the log from the base (§2.12).
+ *
+ * Owns the bootstrap mark: from `begin` until everything up to the newest effect that any chunk may hold has been applied,
+ * this copy serves nothing, counts for nothing and never leads (M56, M99). A crash goes on from the cursor.
+ */
+export class Bootstrap {
+  readonly #parts: BootstrapParts;
+  #sid = "";
+  #lineage = 0;
+  #cursor: Cursor | null = null;
+  /** Whether the store is known to be empty: wiped since this object began. */
+  #isWiped = false;
+  #isBusy = false;
+  #isEnded = false;
+  #askedMs = 0;
+
+  constructor(parts: BootstrapParts) {
+    this.#parts = parts;
+    const saved = parts.store.tree.meta(CURSOR);
+    if (!this.isCopying || saved === null) return;
+    const cursor = JSON.parse(saved) as Cursor;
+    if (cursor.store === parts.env.stateFile.state.store.store) this.#cursor = cursor;
+  }
+
+  /** Whether rows are still wanted; otherwise the log is. */
+  get isCopying(): boolean {
+    return this.#parts.env.stateFile.state.bootstrap?.phase === "copying";
+  }
+
+  /** Discards this copy and starts: a new store id first, so that nobody counts on the old one (rule I5, M43). */
+  begin(): void {
+    const { env, store } = this.#parts;
+    const { state } = env.stateFile;
+    const fresh = { node: state.store.node, store: env.random.uuid(), generation: 0 };
+    env.stateFile.replace({ ...state, store: fresh, bootstrap: { phase: "copying" }, damage: null });
+    this.#cursor = null;
+    this.#isBusy = true;
+    store.quiesce(() => {
+      if (this.#isEnded) return;
+      store.applier.wipe(() => {
+        if (this.#isEnded) return;
+        store.restartBehind({ sequence: 0, epochs: [] }, 0);
+        this.#isWiped = true;
+        this.#isBusy = false;
+        this.#parts.onSessionNeeded();
+      });
+    });
+  }
+
+  /** A session with the leader is open: ask for rows, from the cursor when the history is still the same. */
+  onSession(sid: string, lineage: number): void {
+    this.#sid = sid;
+    this.#lineage = lineage;
+    if (this.#isBusy) return;
+    const isUsable = this.#cursor === null ? this.#isWiped : this.#cursor.lineage === lineage;
+    if (!isUsable) this.begin();
+    else this.#ask();
+  }
+
+  onRange(range: Range, body: Buffer): void {
+    const wanted = this.#wanted();
+    if (this.#isBusy || range.space !== wanted.space || range.after !== wanted.after) return;
+    if (this.#cursor !== null && range.base !== this.#cursor.base) return;
+    if (range.space === EPOCHS_SPACE) {
+      const epochs = decodeEpochs(body);
+      const { base } = range;
+      const { store } = this.#parts.env.stateFile.state.store;
+      this.#cursor = { store, lineage: this.#lineage, base, mustReach: base, space: SPACE.user, after: "", epochs };
+      this.#ask();
+      return;
+    }
+    if (this.#cursor === null) throw new ProtocolError("Rows of a snapshot came before its epochs");
+    this.#import(range, body, this.#cursor);
+  }
+
+  onTick(): void {
+    if (!this.#isBusy && this.#parts.env.clock.nowMs() - this.#askedMs > REQUEST_REPEAT_MS) this.#ask();
+  }
+
+  /** The log has been replayed a little further: perhaps far enough for the rows to make sense together (M56). */
+  onProgress(): void {
+    const { env, store } = this.#parts;
+    const { state } = env.stateFile;
+    if (this.#isEnded || state.bootstrap?.phase !== "replaying") return;
+    const { mustReach } = state.bootstrap;
+    if (store.appliedSequence < mustReach && !mutant("M56")) {
+      if (store.settledSequence >= mustReach) store.applyNow();
+      return;
+    }
+    env.stateFile.replace({ ...state, bootstrap: null });
+    env.logger.info("This copy is complete", { sequence: store.appliedSequence });
+  }
+
+  end(): void {
+    this.#isEnded = true;
+  }
+
+  #wanted(): { readonly space: number; readonly after: string } {
+    return this.#cursor ?? { space: EPOCHS_SPACE, after: "" };
+  }
+
+  #ask(): void {
+    if (this.#isEnded) return;
+    this.#askedMs = this.#parts.env.clock.nowMs();
+    const { space, after } = this.#wanted();
+    this.#parts.link.send(this.#parts.leader, "GET_RANGE", { sid: this.#sid, space, after, base: this.#cursor?.base ?? null });
+  }
+
+  #import(range: Range, body: Buffer, cursor: Cursor): void {
+    const isSpaceDone = range.lastKey === null;
+    const next: Cursor = {
+      ...cursor,
+      mustReach: Math.max(cursor.mustReach, range.mayHoldThrough),
+      space: isSpaceDone ? (SPACES[SPACES.indexOf(range.space) + 1] ?? -1) : range.space,
+      after: range.lastKey ?? "",
+    };
+    const space = range.space === SPACE.user ? SPACE.user : range.space === SPACE.requestIds ? SPACE.requestIds : SPACE.shardState;
+    const chunk = { space, bytes: body, lastKey: range.lastKey, mayHoldThrough: range.mayHoldThrough };
+    const isLast = next.space === -1;
+    this.#isBusy = true;
+    const meta = new Map([[CURSOR, JSON.stringify(isLast ? { ...next, space: range.space, after: range.after } : next)]]);
+    this.#parts.store.applier.importChunk({ chunk, afterKey: range.after, meta }, () => {
+      if (this.#isEnded) return;
+      if (isLast) return this.#finish(next, range.logClockMs);
+      this.#isBusy = false;
+      this.#cursor = next;
+      this.#ask();
+    });
+  }
+
+  /** Rows are complete: the log starts behind the base, and is replayed over them (never the other way round, M94). */
+  #finish(cursor: Cursor, logClockMs: number): void {
+    const { env, store } = this.#parts;
+    store.applier.setBase({ sequence: cursor.base, versionBase: cursor.epochs.at(-1)?.versionBase ?? 0, logClockMs }, () => {
+      if (this.#isEnded) return;
+      store.restartBehind({ sequence: cursor.base, epochs: cursor.epochs }, logClockMs);
+      const { state } = env.stateFile;
+      env.stateFile.replace({ ...state, bootstrap: { phase: "replaying", mustReach: cursor.mustReach } });
+      this.#isBusy = false;
+      this.#cursor = null;
+      this.#parts.onSessionNeeded();
+    });
+  }
+}

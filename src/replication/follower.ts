@@ -1,0 +1,399 @@
+import type { Timer } from "../base/clock.ts";
+import { mutant } from "../base/mutants.ts";
+import { EntryFormatError } from "../model/entry.ts";
+import type { Leadership } from "../model/leadership.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { NodeName, Sequence } from "../model/position.ts";
+import type { ShardStore } from "../shard/shard-store.ts";
+import { Bootstrap } from "./bootstrap.ts";
+import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
+import type { MemberLink } from "./member-link.ts";
+import type { Diverged, Entries, Heartbeat, LogEnd, Range, Refused, SnapshotNeeded, Welcome } from "./messages.ts";
+import { cutPosition } from "./position-check.ts";
+
+/** What following is made of. */
+export interface FollowerParts {
+  readonly env: MemberEnvironment;
+  readonly config: MemberConfig;
+  readonly link: MemberLink;
+  readonly store: ShardStore;
+  readonly boot: string;
+  /** Whom to follow: durable in this node's state, or the configuration's first leader when nothing is known. */
+  readonly leader: NodeName;
+  /** Takes a leadership that was heard of; false when a higher one is known. Durable when it returns true (rule P1). */
+  readonly adopt: (leadership: Leadership) => boolean;
+  /** The leader does not answer, or says that it does not lead: somebody should be asked (rule T4). */
+  readonly onLost: () => void;
+  /** This copy cannot go on by itself; the sentence is for the operator. */
+  readonly onHalt: (reason: string) => void;
+}
+
+type Phase = "greeting" | "streaming" | "cutting" | "copying" | "halted";
+
+const TICK_MS = 100;
+const GREETING_REPEAT_MS = 500;
+/** A stream without any message for this long is greeted anew; heartbeats come every 200 ms. */
+const SILENCE_MS = 1500;
+/** A pull without an answer for this long is sent again. */
+const PULL_REPEAT_MS = 2500;
+const PULL_WAIT_MS = 1000;
+/** Received but not yet flushed: beyond it no more is asked for. */
+const UNFLUSHED_BYTES_MAX = 4 * LIMITS.pullBytesMax;
+
+/**
+ * A replica's side of the pull protocol (§2.6): greets the leader, pulls entries, appends and flushes them, confirms.
+ *
+ * Invariant: what it confirms as durable is in its log, flushed, and was received in this session or matched by the leader
+ * (M02, M10); it never cuts what it knows to be committed (rule P2). Anything odd ends the session and starts a new one.
+ */
+export class Follower {
+  readonly #parts: FollowerParts;
+  #phase: Phase = "greeting";
+  #sid = "";
+  #leadership: Leadership | null = null;
+  #lastBeacon = 0;
+  #lastHeardMs: number;
+  #greetedMs = Number.NEGATIVE_INFINITY;
+  #pulledMs = Number.NEGATIVE_INFINITY;
+  #isPullOpen = false;
+  #isAwaitingRoom = false;
+  /** Whether the leader has found our log to be a prefix of its own, in this session; before that its commits say nothing. */
+  #isMatched = false;
+  #knownCommit: Sequence = 0;
+  #leaderLogEnd: Sequence = 0;
+  #caughtUpMs: number;
+  #unflushedBytes: { readonly through: Sequence; readonly bytes: number }[] = [];
+  #bootstrap: Bootstrap | null = null;
+  #isEnded = false;
+  #timer: Timer | null = null;
+
+  constructor(parts: FollowerParts) {
+    this.#parts = parts;
+    this.#lastHeardMs = parts.env.clock.nowMs();
+    this.#caughtUpMs = this.#lastHeardMs;
+    if (parts.env.stateFile.state.bootstrap !== null) this.#bootstrap = this.#newBootstrap();
+  }
+
+  /** Greets the leader and keeps the session alive. */
+  start(): void {
+    this.#greet();
+    this.#arm();
+  }
+
+  get leader(): NodeName {
+    return this.#parts.leader;
+  }
+
+  /** Whether entries flow from the leader now. */
+  get isStreaming(): boolean {
+    return this.#phase === "streaming" && this.#isMatched;
+  }
+
+  /** Where the leader's log ended when it was last heard of. */
+  get leaderLogEnd(): Sequence {
+    return this.#leaderLogEnd;
+  }
+
+  get lastHeardMs(): number {
+    return this.#lastHeardMs;
+  }
+
+  /** What this copy lacks, as far as it knows. */
+  lag(): { readonly entries: number; readonly ms: number } {
+    const entries = Math.max(0, this.#leaderLogEnd - this.#parts.store.settledSequence);
+    const isCurrent = entries === 0 && this.isStreaming;
+    return { entries, ms: isCurrent ? 0 : Math.round(this.#parts.env.clock.nowMs() - this.#caughtUpMs) };
+  }
+
+  onWelcome(from: NodeName, welcome: Welcome): void {
+    if (this.#isEnded || this.#phase !== "greeting" || from !== this.#parts.leader) return;
+    const { leadership } = welcome;
+    if (leadership.leader.node !== from || !this.#parts.adopt(leadership)) return;
+    this.#leadership = leadership;
+    this.#sid = welcome.sid;
+    this.#lastHeardMs = this.#parts.env.clock.nowMs();
+    if (this.#bootstrap !== null && this.#bootstrap.isCopying) {
+      this.#phase = "copying";
+      this.#bootstrap.onSession(this.#sid, leadership.lineage);
+      return;
+    }
+    this.#phase = "streaming";
+    this.#isMatched = false;
+    this.#isPullOpen = false;
+    this.#pull();
+  }
+
+  onEntries(from: NodeName, entries: Entries, body: Buffer): void {
+    if (!this.#isOurs(from, entries) || this.#phase !== "streaming") return;
+    this.#heard(entries.beacon);
+    this.#isPullOpen = false;
+    this.#leaderLogEnd = entries.logEnd;
+    const { store } = this.#parts;
+    this.#isMatched = true;
+    if (body.length > 0 && entries.after === store.lastSequence) {
+      if (store.roomFor(body.length) !== "yes") return this.#awaitRoom();
+      try {
+        store.receive(body, this.#leadership?.epoch ?? 0);
+      } catch (error) {
+        if (!(error instanceof EntryFormatError)) throw error;
+        this.#parts.env.logger.warn("Entries of the leader are refused", { leader: from, reason: error.message });
+        this.#greet();
+        return;
+      }
+      this.#unflushedBytes.push({ through: store.lastSequence, bytes: body.length });
+    }
+    this.#learnCommit(entries.commit);
+    this.#pull();
+  }
+
+  onHeartbeat(from: NodeName, heartbeat: Heartbeat): void {
+    if (!this.#isOurs(from, heartbeat)) return;
+    this.#heard(heartbeat.beacon);
+    this.#leaderLogEnd = heartbeat.logEnd;
+    if (this.#leadership !== null && heartbeat.leadership.setVersion > this.#leadership.setVersion) {
+      if (this.#parts.adopt(heartbeat.leadership)) this.#leadership = heartbeat.leadership;
+    }
+    if (this.#phase === "streaming" && this.#isMatched) this.#learnCommit(heartbeat.commit);
+    this.#acknowledge();
+  }
+
+  onDiverged(from: NodeName, diverged: Diverged): void {
+    if (!this.#isOurs(from, diverged) || this.#phase !== "streaming") return;
+    this.#phase = "cutting";
+    this.#parts.store.quiesce(() => {
+      if (!this.#isEnded) this.#cut(diverged);
+    });
+  }
+
+  onSnapshotNeeded(from: NodeName, message: SnapshotNeeded): void {
+    if (!this.#isOurs(from, message)) return;
+    if (this.#phase === "streaming" || this.#phase === "copying") this.#resync("The leader's log no longer reaches back");
+  }
+
+  onRange(from: NodeName, range: Range, body: Buffer): void {
+    if (this.#isEnded || from !== this.#parts.leader || range.sid !== this.#sid || this.#phase !== "copying") return;
+    this.#lastHeardMs = this.#parts.env.clock.nowMs();
+    this.#bootstrap?.onRange(range, body);
+  }
+
+  onRefused(from: NodeName, refused: Refused): void {
+    if (from !== this.#parts.leader) return;
+    this.#parts.env.logger.warn("The leader refuses this member", { leader: from, ...refused });
+    this.#parts.onLost();
+  }
+
+  /** The leader says that it is of another opinion about the epoch: go by what is known now. */
+  onNotLeader(from: NodeName): void {
+    if (from !== this.#parts.leader || this.#isEnded) return;
+    this.#phase = this.#phase === "halted" ? "halted" : "greeting";
+    this.#sid = "";
+    this.#parts.onLost();
+  }
+
+  onFlushed(sequence: Sequence): void {
+    this.#unflushedBytes = this.#unflushedBytes.filter((part) => part.through > sequence);
+    this.#acknowledge();
+    this.#afterProgress();
+    if (this.#phase === "streaming" && !this.#isPullOpen) this.#pull();
+  }
+
+  onApplied(): void {
+    this.#afterProgress();
+    if (this.#phase === "streaming" && !this.#isPullOpen) this.#pull();
+  }
+
+  onDisconnected(node: NodeName): void {
+    if (node !== this.#parts.leader || this.#phase === "halted" || this.#phase === "cutting") return;
+    this.#phase = "greeting";
+    this.#sid = "";
+    this.#isPullOpen = false;
+  }
+
+  /** Calls `done` when nothing of this session touches the store any more. */
+  end(done: () => void): void {
+    this.#isEnded = true;
+    this.#timer?.cancel();
+    this.#bootstrap?.end();
+    this.#parts.store.quiesce(done);
+  }
+
+  get #isComplete(): boolean {
+    return this.#parts.env.stateFile.state.bootstrap === null;
+  }
+
+  #arm(): void {
+    this.#timer = this.#parts.env.timers.after(TICK_MS, () => {
+      this.#tick();
+      if (!this.#isEnded) this.#arm();
+    });
+  }
+
+  #tick(): void {
+    const nowMs = this.#parts.env.clock.nowMs();
+    if (this.#phase === "greeting") {
+      if (nowMs - this.#greetedMs < GREETING_REPEAT_MS) return;
+      this.#greet();
+      if (nowMs - this.#lastHeardMs > SILENCE_MS) this.#parts.onLost();
+      return;
+    }
+    if (this.#phase === "halted" || this.#phase === "cutting") return;
+    if (nowMs - this.#lastHeardMs > SILENCE_MS) {
+      this.#phase = "greeting";
+      this.#sid = "";
+    } else if (this.#phase === "copying") {
+      this.#bootstrap?.onTick();
+    } else if (this.#isPullOpen && nowMs - this.#pulledMs > PULL_REPEAT_MS) {
+      this.#isPullOpen = false;
+      this.#pull();
+    } else if (!this.#isPullOpen) {
+      this.#pull();
+    }
+  }
+
+  #greet(): void {
+    const { env, link, leader, boot } = this.#parts;
+    this.#phase = "greeting";
+    this.#sid = "";
+    this.#isPullOpen = false;
+    this.#greetedMs = env.clock.nowMs();
+    const { state } = env.stateFile;
+    link.send(leader, "HELLO", {
+      ...this.#logEnd(),
+      store: state.store,
+      boot,
+      epoch: state.seenEpoch.epoch,
+      term: state.seenEpoch.term,
+      complete: this.#isComplete,
+    });
+  }
+
+  #pull(): void {
+    const { env, store, link, leader } = this.#parts;
+    if (this.#isPullOpen || this.#isAwaitingRoom || this.#sid === "" || store.memtable.isFull) return;
+    const unflushed = this.#unflushedBytes.reduce((total, part) => total + part.bytes, 0);
+    if (unflushed >= UNFLUSHED_BYTES_MAX) return;
+    this.#isPullOpen = true;
+    this.#pulledMs = env.clock.nowMs();
+    const end = this.#logEnd();
+    link.send(leader, "PULL", {
+      sid: this.#sid,
+      epoch: this.#leadership?.epoch ?? 0,
+      fromSeq: end.lastSequence + 1,
+      lastEpoch: end.lastEpoch,
+      lastTerm: end.lastTerm,
+      durable: this.#durable(),
+      complete: this.#isComplete,
+      echo: this.#lastBeacon,
+      maxBytes: LIMITS.pullBytesMax,
+      waitMs: PULL_WAIT_MS,
+      knownCommit: this.#knownCommit,
+    });
+  }
+
+  /** The log has no room for what came: it is dropped, and asked for again when there is some. */
+  #awaitRoom(): void {
+    this.#isAwaitingRoom = true;
+    this.#parts.store.log.whenRoomChanges(() => {
+      this.#isAwaitingRoom = false;
+      if (!this.#isEnded && this.#phase === "streaming") this.#pull();
+    });
+  }
+
+  #acknowledge(): void {
+    if (this.#isEnded || this.#sid === "") return;
+    this.#parts.link.send(this.#parts.leader, "HBACK", {
+      sid: this.#sid,
+      epoch: this.#leadership?.epoch ?? 0,
+      durable: this.#durable(),
+      echo: this.#lastBeacon,
+    });
+  }
+
+  /** Flushed, never merely received (M02). */
+  #durable(): Sequence {
+    return mutant("M02") ? this.#parts.store.lastSequence : this.#parts.store.durableSequence;
+  }
+
+  #logEnd(): LogEnd {
+    const { lastEpoch, lastSequence } = this.#parts.store;
+    return { lastEpoch: lastEpoch.epoch, lastTerm: lastEpoch.term, lastSequence };
+  }
+
+  #heard(beacon: number): void {
+    this.#lastHeardMs = this.#parts.env.clock.nowMs();
+    this.#lastBeacon = Math.max(this.#lastBeacon, beacon);
+  }
+
+  #learnCommit(commit: Sequence): void {
+    this.#knownCommit = commit;
+    this.#parts.store.commit(Math.min(commit, this.#parts.store.lastSequence));
+    this.#afterProgress();
+  }
+
+  #afterProgress(): void {
+    const { store, env } = this.#parts;
+    if (this.isStreaming && store.settledSequence >= this.#leaderLogEnd) this.#caughtUpMs = env.clock.nowMs();
+    this.#bootstrap?.onProgress();
+    const { state } = env.stateFile;
+    const isRepaired = state.damage !== null && state.bootstrap === null && this.#isMatchedThrough(this.#knownCommit);
+    if (isRepaired) env.stateFile.replace({ ...state, damage: null });
+  }
+
+  #isMatchedThrough(sequence: Sequence): boolean {
+    return this.isStreaming && this.#knownCommit > 0 && this.#parts.store.settledSequence >= sequence;
+  }
+
+  #isOurs(from: NodeName, message: { readonly sid: string; readonly epoch: number }): boolean {
+    if (this.#isEnded || this.#phase === "halted") return false;
+    if (mutant("M34")) return this.#sid !== "";
+    return from === this.#parts.leader && message.sid === this.#sid && message.epoch === this.#leadership?.epoch;
+  }
+
+  /** §2.11, with rule P2: what is committed or in the tree is never cut. */
+  #cut(diverged: Diverged): void {
+    const { store, env } = this.#parts;
+    const floor = Math.max(store.settledSequence, store.commitSequence, store.tree.position().applyingThrough);
+    const to = cutPosition(store.log, diverged);
+    if (to < floor && !mutant("M33")) {
+      const mine = store.log.epochs.at(-1)?.lineage ?? 0;
+      const isLossy = (this.#leadership?.lineage ?? 0) > mine;
+      if (!isLossy || to === 0) return this.#halt(haltReason(this.#parts.leader, to, floor));
+      if (store.lastSequence > to) env.discarded.keep(store.log.read(to + 1, Number.MAX_SAFE_INTEGER).bytes);
+      this.#resync(`The leader's history parts from this one at ${to}, behind what was committed here`);
+      return;
+    }
+    const bytes = store.truncateAfter(Math.min(to, store.lastSequence), (cut) => {
+      if (cut.length > 0) env.discarded.keep(cut);
+    });
+    env.logger.warn("The log was cut to follow the leader", { leader: this.#parts.leader, after: to, bytes });
+    this.#greet();
+  }
+
+  #halt(reason: string): void {
+    this.#phase = "halted";
+    this.#sid = "";
+    this.#parts.env.logger.error(reason);
+    this.#parts.onHalt(reason);
+  }
+
+  /** Throws this copy away and takes a new one from the leader (§2.12, rule I5). */
+  #resync(reason: string): void {
+    this.#phase = "cutting";
+    this.#parts.env.logger.warn("This copy starts anew from the leader's rows", { reason });
+    this.#bootstrap?.end();
+    this.#bootstrap = this.#newBootstrap();
+    this.#bootstrap.begin();
+  }
+
+  #newBootstrap(): Bootstrap {
+    const { env, store, link, leader } = this.#parts;
+    return new Bootstrap({ env, store, link, leader, onSessionNeeded: () => this.#greet() });
+  }
+}
+
+function haltReason(leader: NodeName, to: Sequence, floor: Sequence): string {
+  return (
+    `The log of leader ${leader} ${to === 0 ? "shares nothing with" : `parts at ${to} from`} this one, which holds committed ` +
+    `entries up to ${floor}; this copy keeps its files and stops (NO_COMMON_HISTORY)`
+  );
+}

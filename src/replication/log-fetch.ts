@@ -1,0 +1,101 @@
+import type { Timer } from "../base/clock.ts";
+import { EntryFormatError } from "../model/entry.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { NodeName } from "../model/position.ts";
+import type { ShardStore } from "../shard/shard-store.ts";
+import type { MemberEnvironment } from "./member-environment.ts";
+import type { MemberLink } from "./member-link.ts";
+import type { Fetch, Fetched } from "./messages.ts";
+import { checkPosition } from "./position-check.ts";
+
+export interface LogFetchParts {
+  readonly env: MemberEnvironment;
+  readonly link: MemberLink;
+  readonly store: ShardStore;
+  readonly from: NodeName;
+  /** Called once: true when this log reaches the other's end and everything fetched is flushed. */
+  readonly done: (isComplete: boolean) => void;
+}
+
+const REPEAT_MS = 500;
+const SILENCE_MS_MAX = 5000;
+
+/** Answers FETCH from whatever is in this log, in any role (rules T1, T3). */
+export function answerFetch(parts: { readonly store: ShardStore; readonly link: MemberLink }, from: NodeName, fetch: Fetch): void {
+  const { log } = parts.store;
+  const isPrefix = checkPosition(fetch, log).kind === "matched";
+  const bytes = isPrefix ? log.read(fetch.lastSequence + 1, LIMITS.pullBytesMax).bytes : Buffer.alloc(0);
+  const header = { id: fetch.id, after: fetch.lastSequence, logEnd: log.lastSequence, isPrefix };
+  parts.link.send(from, "FETCHED", header, bytes);
+}
+
+/**
+ * Brings this log up to another member's end before this node leads: entries that were acknowledged, but that this
+ * node's own disk lost with its newest batch, or never had (rules T1, T3).
+ */
+export class LogFetch {
+  readonly #parts: LogFetchParts;
+  #id = 0;
+  #heardMs: number;
+  #isDone = false;
+  #timer: Timer | null = null;
+
+  constructor(parts: LogFetchParts) {
+    this.#parts = parts;
+    this.#heardMs = parts.env.clock.nowMs();
+  }
+
+  start(): void {
+    this.#ask();
+  }
+
+  onFetched(from: NodeName, fetched: Fetched, body: Buffer): void {
+    const { store, env } = this.#parts;
+    if (this.#isDone || from !== this.#parts.from || fetched.id !== this.#id) return;
+    this.#heardMs = env.clock.nowMs();
+    if (!fetched.isPrefix) return this.#finish(false);
+    if (fetched.after !== store.lastSequence) return;
+    if (body.length > 0) {
+      if (store.roomFor(body.length) !== "yes") return;
+      try {
+        store.receive(body, Number.MAX_SAFE_INTEGER);
+      } catch (error) {
+        if (!(error instanceof EntryFormatError)) throw error;
+        return this.#finish(false);
+      }
+    }
+    if (store.lastSequence >= fetched.logEnd) this.#awaitFlush();
+    else this.#ask();
+  }
+
+  onFlushed(): void {
+    this.#awaitFlush();
+  }
+
+  end(): void {
+    this.#isDone = true;
+    this.#timer?.cancel();
+  }
+
+  #ask(): void {
+    const { store, link, from, env } = this.#parts;
+    if (this.#isDone) return;
+    if (env.clock.nowMs() - this.#heardMs > SILENCE_MS_MAX) return this.#finish(false);
+    const { lastEpoch, lastSequence } = store;
+    this.#id++;
+    link.send(from, "FETCH", { id: this.#id, lastEpoch: lastEpoch.epoch, lastTerm: lastEpoch.term, lastSequence });
+    this.#timer?.cancel();
+    this.#timer = env.timers.after(REPEAT_MS, () => this.#ask());
+  }
+
+  #awaitFlush(): void {
+    const { store } = this.#parts;
+    if (!this.#isDone && this.#heardMs > 0 && store.durableSequence >= store.lastSequence) this.#finish(true);
+  }
+
+  #finish(isComplete: boolean): void {
+    if (this.#isDone) return;
+    this.end();
+    this.#parts.done(isComplete);
+  }
+}

@@ -1,0 +1,256 @@
+import type { Timer } from "../base/clock.ts";
+import { KvError } from "../model/errors.ts";
+import type { InSyncMember, Leadership } from "../model/leadership.ts";
+import type { NodeName } from "../model/position.ts";
+import type { PromotionReport, PromotionRequest } from "../model/status.ts";
+import type { ShardStore } from "../shard/shard-store.ts";
+import type { Accounts } from "./accounts.ts";
+import { LogFetch } from "./log-fetch.ts";
+import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
+import type { MemberLink } from "./member-link.ts";
+import type { Fetched, State, SteppedDown, StoredLeadership } from "./messages.ts";
+import { highestEpoch, highestLeadership, PROMOTION_EPOCH_STEP } from "./startup-decision.ts";
+
+export interface PromotionParts {
+  readonly env: MemberEnvironment;
+  readonly config: MemberConfig;
+  readonly link: MemberLink;
+  readonly store: ShardStore;
+  readonly accounts: Accounts;
+  readonly request: PromotionRequest;
+  /** What this replica last heard of its leader, as a sentence; null when it never heard of one. */
+  readonly leaderNews: string | null;
+  /** Stops leading or following, and calls back when the store is quiet. */
+  readonly stopDuty: (quiet: () => void) => void;
+  /** Starts the new leadership on this node. */
+  readonly lead: (leadership: Leadership) => void;
+  /** Called once. When nothing was done, the member decides its role anew. */
+  readonly done: (report: PromotionReport | KvError) => void;
+}
+
+const GATHER_MS = 1000;
+const STEP_DOWN_MS = 2000;
+const STORE_MS = 1000;
+
+/**
+ * A promotion of this node by the operator (rule T1), step by step: ask everybody; refuse what could lose acknowledged
+ * writes; have the present leader step down and fetch its log's end; have everybody store the new leadership; lead.
+ *
+ * Nothing is changed anywhere before the checks have passed. An old leader that cannot be reached is not stopped by any of
+ * this (rule T6); the report says so.
+ */
+export class Promotion {
+  readonly #parts: PromotionParts;
+  readonly #findings: string[] = [];
+  #timer: Timer | null = null;
+  #known: Leadership | null = null;
+  #answered: State[] = [];
+  #fetch: LogFetch | null = null;
+  #leadership: Leadership | null = null;
+  #stored = new Set<NodeName>();
+  #step: "gathering" | "stepping-down" | "fetching" | "storing" | "done" = "gathering";
+  #missingEntries = 0;
+  #isLeaderGone = false;
+
+  constructor(parts: PromotionParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    const { accounts, env } = this.#parts;
+    accounts.ask();
+    const startMs = env.clock.nowMs();
+    const look = (): void => {
+      if (accounts.haveAllAnswered || env.clock.nowMs() - startMs >= GATHER_MS) return this.#judge();
+      accounts.askAgain();
+      this.#timer = env.timers.after(50, look);
+    };
+    this.#timer = env.timers.after(20, look);
+  }
+
+  onSteppedDown(from: NodeName, message: SteppedDown): void {
+    if (this.#step !== "stepping-down" || from !== this.#known?.leader.node) return;
+    this.#fetchFrom(from, message.lastSequence);
+  }
+
+  onFetched(from: NodeName, fetched: Fetched, body: Buffer): void {
+    this.#fetch?.onFetched(from, fetched, body);
+  }
+
+  onFlushed(): void {
+    this.#fetch?.onFlushed();
+  }
+
+  onStoredLeadership(from: NodeName, message: StoredLeadership): void {
+    if (this.#step !== "storing") return;
+    if (!message.accepted) return this.#refuse(`${from} knows of a higher epoch; run the command again`);
+    this.#stored.add(from);
+    if (this.#answered.every((state) => this.#stored.has(state.store.node))) this.#begin();
+  }
+
+  /** Looks at what everybody said and decides whether to go on. */
+  #judge(): void {
+    const { accounts, env, config, request, store } = this.#parts;
+    this.#answered = accounts.answered();
+    const { state } = env.stateFile;
+    this.#known = highestLeadership([state.leadership, ...this.#answered.map((one) => one.leadership)]);
+    for (const node of accounts.silent()) this.#findings.push(`${node} does not answer`);
+    if (this.#parts.leaderNews !== null) this.#findings.push(this.#parts.leaderNews);
+    for (const other of this.#answered) {
+      const ahead = other.lastSequence - store.lastSequence;
+      if (ahead <= 0) continue;
+      this.#missingEntries = Math.max(this.#missingEntries, ahead);
+      this.#findings.push(
+        `${other.store.node} has ${ahead} entries that ${config.node} lacks (${store.lastSequence + 1} to ${other.lastSequence})`,
+      );
+    }
+    const leader = this.#known?.leader.node ?? null;
+    this.#isLeaderGone = leader !== null && leader !== config.node && !this.#answered.some((one) => one.store.node === leader);
+    if (this.#isLeaderGone) {
+      this.#findings.push(`Leader ${leader} does not answer; make sure that it is stopped: nothing else keeps clients from it`);
+    }
+    const refusal = this.#refusalReason();
+    if (refusal !== null || request.dryRun) return this.#finish(refusal, false);
+    this.#step = "stepping-down";
+    this.#parts.stopDuty(() => this.#askToStepDown());
+  }
+
+  #refusalReason(): string | null {
+    const { env, request, config } = this.#parts;
+    const { state } = env.stateFile;
+    if (state.bootstrap !== null) return `${config.node} is still copying its data; an incomplete copy never leads`;
+    if (request.acceptDataLoss) return null;
+    if (state.damage !== null) return `${state.damage}; its copy may lack acknowledged writes (--accept-data-loss)`;
+    const known = this.#known;
+    if (known === null) return null;
+    const { store } = state;
+    const isListed = known.inSync.some(
+      (member) =>
+        member.node === config.node &&
+        (member.store === null || (member.store === store.store && member.generation === store.generation)),
+    );
+    if (isListed) return null;
+    const silent = this.#parts.accounts.silent();
+    return (
+      `${config.node} is not in the in-sync set of epoch ${known.epoch} (${known.inSync.map((one) => one.node).join(", ")}) ` +
+      `and may lack acknowledged writes (--accept-data-loss)` +
+      (silent.length > 0 ? `; not heard: ${silent.join(", ")}` : "")
+    );
+  }
+
+  #askToStepDown(): void {
+    const { link, env, config, request } = this.#parts;
+    const leader = this.#known?.leader.node ?? config.node;
+    if (leader === config.node || this.#isLeaderGone) return this.#fetchLongest();
+    link.send(leader, "STEP_DOWN", { id: 1, epoch: this.#known?.epoch ?? 0 });
+    this.#timer = env.timers.after(STEP_DOWN_MS, () => {
+      this.#isLeaderGone = true;
+      this.#findings.push(`Leader ${leader} did not step down in time`);
+      if (request.acceptDataLoss) this.#fetchLongest();
+      else this.#refuse(`Leader ${leader} answers, but did not step down; try again, or stop it first`);
+    });
+  }
+
+  /** With `--accept-data-loss` or a dead leader: whoever has more of the same history gives what it has. */
+  #fetchLongest(): void {
+    const { store } = this.#parts;
+    const longest = this.#answered
+      .filter((one) => one.lastEpoch >= store.lastEpoch.epoch && one.lastSequence > store.lastSequence)
+      .sort((a, b) => b.lastEpoch - a.lastEpoch || b.lastSequence - a.lastSequence)[0];
+    if (longest === undefined) this.#storeEverywhere();
+    else this.#fetchFrom(longest.store.node, longest.lastSequence);
+  }
+
+  #fetchFrom(node: NodeName, logEnd: number): void {
+    this.#timer?.cancel();
+    const { env, link, store, request } = this.#parts;
+    if (store.lastSequence >= logEnd && !this.#isLeaderGone) return this.#storeEverywhere();
+    this.#step = "fetching";
+    this.#fetch = new LogFetch({
+      env,
+      link,
+      store,
+      from: node,
+      done: (isComplete) => {
+        this.#fetch = null;
+        if (isComplete || this.#isLeaderGone || request.acceptDataLoss) this.#storeEverywhere();
+        else this.#refuse(`The end of ${node}'s log could not be fetched; it leads again by itself`);
+      },
+    });
+    this.#fetch.start();
+  }
+
+  #storeEverywhere(): void {
+    const { env, config, link, store } = this.#parts;
+    const { state } = env.stateFile;
+    this.#step = "storing";
+    const lastEpoch = store.lastEpoch;
+    const logEnd = { lastEpoch: lastEpoch.epoch, lastTerm: lastEpoch.term, lastSequence: store.lastSequence };
+    const epoch = highestEpoch({ state, logEnd, accounts: this.#answered }) + PROMOTION_EPOCH_STEP;
+    // Entries that nobody could ask for may be lost: members that have them must not take it for damage (rule P2).
+    const mayLose = this.#parts.request.acceptDataLoss || (config.replication === "async" && this.#isLeaderGone);
+    const lineage = (this.#known?.lineage ?? 0) + (mayLose ? 1 : 0);
+    const own: InSyncMember = { ...state.store };
+    const others = (this.#known?.inSync ?? []).filter((member) => member.node !== config.node && this.#isStillComplete(member));
+    this.#leadership = {
+      epoch,
+      term: env.random.hex64(),
+      leader: state.store,
+      lineage,
+      inSync: [own, ...others],
+      setVersion: (this.#known?.setVersion ?? 0) + 1,
+    };
+    if (this.#answered.length === 0) return this.#begin();
+    for (const { store: other } of this.#answered) {
+      link.send(other.node, "STORE_LEADERSHIP", { id: 1, leadership: this.#leadership });
+    }
+    this.#timer = env.timers.after(STORE_MS, () => this.#begin());
+  }
+
+  /** Whether a member of the former set answered with the same store, complete. */
+  #isStillComplete(member: InSyncMember): boolean {
+    return this.#answered.some(
+      ({ store, complete }) =>
+        complete &&
+        store.node === member.node &&
+        (member.store === null || (member.store === store.store && member.generation === store.generation)),
+    );
+  }
+
+  /** Leads with those members of the former set that stored the new leadership (rule T5). */
+  #begin(): void {
+    const leadership = this.#leadership;
+    if (this.#step !== "storing" || leadership === null) return;
+    const self = this.#parts.config.node;
+    const inSync = leadership.inSync.filter((member) => member.node === self || this.#stored.has(member.node));
+    const isSmaller = inSync.length < leadership.inSync.length;
+    for (const member of leadership.inSync) {
+      if (!inSync.includes(member)) this.#findings.push(`${member.node} is no longer in the in-sync set`);
+    }
+    const { lastSequence } = this.#parts.store;
+    this.#parts.lead({ ...leadership, inSync, setVersion: leadership.setVersion + (isSmaller ? 1 : 0) });
+    this.#findings.push(`${self} leads shard ${this.#parts.config.shard.name} with epoch ${leadership.epoch} from entry ${lastSequence + 1}`);
+    this.#finish(null, true);
+  }
+
+  #refuse(reason: string): void {
+    this.#finish(reason, false);
+  }
+
+  #finish(refusal: string | null, isDone: boolean): void {
+    if (this.#step === "done") return;
+    this.#step = "done";
+    this.#timer?.cancel();
+    this.#fetch?.end();
+    const { request, config } = this.#parts;
+    this.#parts.done({
+      shard: config.shard.name,
+      node: request.node,
+      done: isDone,
+      findings: this.#findings,
+      refusal,
+      epoch: this.#leadership?.epoch ?? this.#known?.epoch ?? 0,
+      missingEntries: this.#missingEntries,
+    });
+  }
+}

@@ -1,0 +1,46 @@
+import { SPACE } from "../model/entry.ts";
+import { KvError } from "../model/errors.ts";
+import type { Answerer, BatchOperation, GetOperation, Operation, Reply, Result, ScanOperation } from "../model/operation.ts";
+import { isExpired } from "../model/record.ts";
+import type { ShardStore } from "../shard/shard-store.ts";
+
+/** Where and as of when an `eventual` read is answered. */
+export interface ReplicaReadContext {
+  readonly store: ShardStore;
+  readonly answerer: Answerer;
+  /** Expired rows are hidden by this copy's own idea of the time: `eventual` promises no more. */
+  readonly nowWallMs: number;
+}
+
+/** Whether any copy can answer `operation`: it changes nothing. */
+export function canReadHere(operation: Operation): operation is GetOperation | ScanOperation | BatchOperation {
+  if (operation.kind === "batch") return operation.operations.every((one) => one.kind === "get");
+  return operation.kind === "get" || operation.kind === "scan";
+}
+
+/** Answers from what is committed and flushed here (D5: never from what was merely received). */
+export function readHere(context: ReplicaReadContext, operation: GetOperation | ScanOperation | BatchOperation): Reply {
+  const { store, answerer } = context;
+  try {
+    const position = { epoch: store.lastEpoch.epoch, sequence: store.settledSequence };
+    return { ok: true, result: read(context, operation), answerer, position };
+  } catch (error) {
+    if (error instanceof KvError) return { ok: false, error };
+    throw error;
+  }
+}
+
+function read(context: ReplicaReadContext, operation: GetOperation | ScanOperation | BatchOperation): Result {
+  const { store } = context;
+  const nowMs = Math.max(context.nowWallMs, store.clock.lastTimestampMs);
+  if (operation.kind === "scan") {
+    const page = store.view.page(operation, store.settledSequence, nowMs);
+    return { kind: "page", items: page.items, more: page.more };
+  }
+  const gets = operation.kind === "batch" ? operation.operations : [operation];
+  const results = gets.map(({ key }): Result => {
+    const { record } = store.view.get(SPACE.user, key, store.settledSequence);
+    return record === null || isExpired(record, nowMs) ? { kind: "absent" } : { kind: "value", record };
+  });
+  return operation.kind === "batch" ? { kind: "batch", results } : (results[0] ?? { kind: "absent" });
+}
