@@ -122,8 +122,8 @@ export class OutgoingQueue {
     return true;
   }
 
-  /** Writes about `bytesMax` bytes of frames, as long as there are any. */
-  fill(writer: FrameWriter, bytesMax: number): void {
+  /** Writes frames until `writer` holds about `bytesMax` bytes, or nothing more may go. */
+  writeInto(writer: FrameWriter, bytesMax: number): void {
     for (const message of this.#aborted.splice(0)) {
       writer.frame({ type: message.type, id: message.id, flags: FLAG.aborted, shardBytes: 0 }, []);
     }
@@ -137,7 +137,7 @@ export class OutgoingQueue {
   }
 
   /** Writes what goes before everything else, and nothing else: all that is allowed before the handshake is done. */
-  fillUrgent(writer: FrameWriter): void {
+  writeUrgentInto(writer: FrameWriter): void {
     this.#writeSome(this.#urgent, writer, Infinity);
   }
 

@@ -317,8 +317,8 @@ export class PeerConnection {
 
   #flush(): void {
     if (this.#isOver() || this.#writingBytes > 0) return;
-    if (this.#state === "ready") this.#queue.fill(this.#writer, BATCH_BYTES);
-    else this.#queue.fillUrgent(this.#writer);
+    if (this.#state === "ready") this.#queue.writeInto(this.#writer, BATCH_BYTES);
+    else this.#queue.writeUrgentInto(this.#writer);
     this.#write(() => {
       this.#writingBytes = 0;
       this.#flush();
@@ -326,8 +326,8 @@ export class PeerConnection {
   }
 
   #writeAll(): void {
-    if (this.#state === "ready") this.#queue.fill(this.#writer, Infinity);
-    else this.#queue.fillUrgent(this.#writer);
+    if (this.#state === "ready") this.#queue.writeInto(this.#writer, Infinity);
+    else this.#queue.writeUrgentInto(this.#writer);
     this.#write(() => {});
   }
 
