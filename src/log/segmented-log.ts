@@ -1,19 +1,18 @@
 import { join } from "node:path";
 import { assert } from "../base/assert.ts";
-import type { Timers } from "../base/clock.ts";
-import type { Disk } from "../base/disk.ts";
-import type { Logger } from "../base/logger.ts";
 import { mutant } from "../base/mutants.ts";
-import type { Random } from "../base/random.ts";
 import { KvError } from "../model/errors.ts";
 import type { EpochRef, Sequence } from "../model/position.ts";
 import { EpochTable } from "./epoch-table.ts";
 import { FlushQueue } from "./flush-queue.ts";
-import type { BatchMarks, EpochMark, Log, LogCorruption, LogRecovery, Room } from "./log.ts";
+import { joinBatch } from "./join-batch.ts";
+import type { BatchMarks, EpochMark, Log, LogRecovery, Room } from "./log.ts";
 import { findLogFiles, inspectLog } from "./log-inspection.ts";
 import type { LogInspection } from "./log-inspection.ts";
 import { makeFirstSegment, repairLog } from "./log-repair.ts";
 import type { LogPlace } from "./log-repair.ts";
+import { LOG_SIZES } from "./log-parts.ts";
+import type { LogParts, LogSizes } from "./log-parts.ts";
 import { RecentTail } from "./recent-tail.ts";
 import { Segment } from "./segment.ts";
 import type { EntryBytes } from "./segment.ts";
@@ -21,36 +20,6 @@ import { BATCH_HEADER_BYTES, segmentName, segmentOverheadBytes, writeBatchHeader
 import { SegmentPreparer } from "./segment-preparer.ts";
 import type { SegmentWish } from "./segment-preparer.ts";
 import { SegmentTrimmer } from "./segment-trimmer.ts";
-
-/** Sizes of a log. The defaults are storage.md's; tests and simulations take small ones. */
-export interface LogSizes {
-  readonly segmentBytesFirst: number;
-  readonly segmentBytesMax: number;
-  /** Newest entries kept in memory for replicas. */
-  readonly tailBytesMax: number;
-}
-
-export const LOG_SIZES: LogSizes = {
-  segmentBytesFirst: 4 * 1024 * 1024,
-  segmentBytesMax: 64 * 1024 * 1024,
-  tailBytesMax: 4 * 1024 * 1024,
-};
-
-/** What a log is made of. */
-export interface SegmentedLogParts {
-  readonly disk: Disk;
-  readonly directory: string;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly sizes?: LogSizes;
-  /** Whether a directory without a log is a new one. "refuse" for a store that had one before. */
-  readonly whenMissing: "create" | "refuse";
-  /** Stores for good that the log was damaged. Runs before the damaged end is cut off; without it, the next start saw a sound log. */
-  readonly onCorruption: (corruption: LogCorruption) => void;
-  /** The process has to end (S3). Called at most once. */
-  readonly onFatal: (error: Error) => void;
-}
 
 /** The next segment is asked for when the present one is this full: well before half, as zeroing takes a while. */
 const PREPARE_AT_FILL = 0.25;
@@ -66,7 +35,7 @@ const READ_ALL_STEP_BYTES = 1024 * 1024;
  * reported any more; reading still works.
  */
 export class SegmentedLog implements Log {
-  readonly #parts: SegmentedLogParts;
+  readonly #parts: LogParts;
   readonly #place: LogPlace;
   readonly #sizes: LogSizes;
   readonly #preparer: SegmentPreparer;
@@ -82,7 +51,7 @@ export class SegmentedLog implements Log {
   #isClosed = false;
 
   /** Opens or makes the log of a directory. Blocking. Throws KvError DATA_CORRUPT, UNKNOWN_FORMAT, or the disk's error. */
-  static open(parts: SegmentedLogParts): { readonly log: SegmentedLog; readonly recovery: LogRecovery } {
+  static open(parts: LogParts): { readonly log: SegmentedLog; readonly recovery: LogRecovery } {
     parts.disk.makeDirectory(parts.directory);
     const files = findLogFiles(parts.disk, parts.directory, "readWrite");
     const inspection = inspectLog(files);
@@ -98,7 +67,7 @@ export class SegmentedLog implements Log {
     return { log, recovery: { commitSequence, corruption, tornBytes } };
   }
 
-  private constructor(parts: SegmentedLogParts, segments: Segment[], inspection: LogInspection) {
+  private constructor(parts: LogParts, segments: Segment[], inspection: LogInspection) {
     this.#parts = parts;
     this.#place = { disk: parts.disk, directory: parts.directory };
     this.#sizes = parts.sizes ?? LOG_SIZES;
@@ -226,6 +195,7 @@ export class SegmentedLog implements Log {
     assert(!this.#flushes.isRunning, "no flush runs while the log is restarted");
     const { generation } = this.#active.header;
     const epochs = this.#epochs;
+    this.#flushNow();
     this.#epochs = new EpochTable(base.epochs);
     try {
       const first = this.#makeFirst(base.sequence, generation + 1);
@@ -258,6 +228,15 @@ export class SegmentedLog implements Log {
       epochs: this.#epochs.marks,
       sizeBytes: Math.min(this.#sizes.segmentBytesFirst, Math.floor(freeBytes / 8)),
     });
+  }
+
+  /** Before a restart: a power cut could tear the header of an old segment, and with it what says that it is old. */
+  #flushNow(): void {
+    try {
+      this.#flushes.flushNow(this.#segments.map(({ file }) => file));
+    } catch (error) {
+      throw this.#fail(error);
+    }
   }
 
   /** The new segment's header is flushed: from here on the others are void, in whatever order they go. */
@@ -388,17 +367,4 @@ export class SegmentedLog implements Log {
     assert(active !== undefined, "a log has a segment");
     return active;
   }
-}
-
-/** One buffer with room for the batch header before the entries: one write, and the copy that the tail keeps. */
-function joinBatch(entries: readonly Buffer[]): Buffer {
-  let sizeBytes = BATCH_HEADER_BYTES;
-  for (const entry of entries) sizeBytes += entry.length;
-  const batch = Buffer.allocUnsafe(sizeBytes);
-  let at = BATCH_HEADER_BYTES;
-  for (const entry of entries) {
-    batch.set(entry, at);
-    at += entry.length;
-  }
-  return batch;
 }

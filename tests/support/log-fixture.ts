@@ -6,7 +6,7 @@ import { NO_EPOCH } from "../../src/model/position.ts";
 import type { Epoch, Sequence } from "../../src/model/position.ts";
 import type { LogCorruption, LogRecovery } from "../../src/log/log.ts";
 import { SegmentedLog } from "../../src/log/segmented-log.ts";
-import type { LogSizes, SegmentedLogParts } from "../../src/log/segmented-log.ts";
+import type { LogParts, LogSizes } from "../../src/log/log-parts.ts";
 import { ManualTimers } from "./manual-timers.ts";
 import { SimCrashError, SimDisk } from "./sim-disk.ts";
 
@@ -79,7 +79,7 @@ export class LogFixture {
     return this.#log;
   }
 
-  open(overrides: Partial<SegmentedLogParts> = {}): LogRecovery {
+  open(overrides: Partial<LogParts> = {}): LogRecovery {
     const opened = SegmentedLog.open({
       disk: this.disk,
       directory: LOG_DIRECTORY,
