@@ -7,6 +7,7 @@ import { SPACE, type Space } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
 import type { Record } from "../model/record.ts";
 import { expiryBound, expiryKey, expiryOf, keyOfExpiry } from "./expiry-key.ts";
+import { checkLmdbHeader, isAddressSpaceBounded } from "./lmdb-file-header.ts";
 import { pageCounts } from "./page-counts.ts";
 import { rowsOfChunk, TreeChunkBuilder } from "./tree-chunk.ts";
 import { assertChangesInOrder } from "./tree-order.ts";
@@ -34,6 +35,8 @@ const META_PREFIX = "meta/";
  * moving the map while another reads. A larger tree makes the library map anew, and keep the old map for readers.
  */
 const MAP_BYTES = 2 ** 38;
+/** Where the system bounds the address space. The library dies when it cannot have what it asks for. */
+const MAP_BYTES_BOUNDED = 2 ** 30;
 /** With less room than this on the file system, an I/O error of a write means that the disk is full. */
 const FULL_DISK_BYTES = 16 * 1024 * 1024;
 const ENOSPC = 28;
@@ -346,7 +349,8 @@ const keyEncoder = {
 };
 
 function openRoot({ path, readOnly = false }: LmdbTreeOptions): RootDatabase<Buffer, string> {
-  if (readOnly && !existsSync(path)) throw new KvError("DATA_CORRUPT", `There is no tree at ${path}`);
+  if (existsSync(path)) checkLmdbHeader(path);
+  else if (readOnly) throw new KvError("DATA_CORRUPT", `There is no tree at ${path}`);
   try {
     return open<Buffer, string>({
       path,
@@ -356,7 +360,7 @@ function openRoot({ path, readOnly = false }: LmdbTreeOptions): RootDatabase<Buf
       encoding: "binary",
       // With the default, what a transaction wrote could be read before it is flushed.
       overlappingSync: false,
-      mapSize: MAP_BYTES,
+      mapSize: isAddressSpaceBounded() ? MAP_BYTES_BOUNDED : MAP_BYTES,
       maxDbs: 8,
     });
   } catch (error) {
