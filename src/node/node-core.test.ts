@@ -255,9 +255,16 @@ test("requests waiting for one dead shard are bounded, and leave room for the ot
   assert.equal(codeOf(made.ask("s0m0", getOf(made.keyOf(2)))), "ok");
 });
 
-test("a node that is stopping refuses its clients and other nodes, definitely", () => {
+test("a node that is stopping answers what was under way, and refuses the rest definitely", () => {
   const made = cluster();
-  made.node("s1m0").core.stop();
+  const { core, member } = made.node("s1m0");
+  member.answerMs = 50;
+  const events: string[] = [];
+  made.node("s0m0").core.execute(getOf(made.keyOf(1)), DEFAULT_OPTIONS, (reply) => events.push(codeOf(reply)));
+  made.timers.advance(10);
+  core.stop(() => events.push("quiet"));
+  made.timers.advance(200);
+  assert.deepEqual(events, ["quiet", "ok"]);
   assert.equal(codeOf(made.ask("s1m0", setOf(made.keyOf(1), "1"))), "STOPPING");
   assert.equal(codeOf(made.ask("s0m0", setOf(made.keyOf(1), "1"))), "STOPPING");
   assert.equal(made.shard(1).executed.length, 0);

@@ -74,11 +74,11 @@ export class NodeCore implements Gateway, PeerHandler {
     this.directory.start();
   }
 
-  /** Refuses whatever comes from now on; what is under way goes on to its answer. */
-  stop(): void {
+  /** Refuses whatever comes from now on; `done` when what other nodes had asked has been answered. */
+  stop(done: () => void): void {
     this.#isStopping = true;
-    this.#server.stop();
     this.directory.stop();
+    this.#server.stop(done);
   }
 
   sequence(): RequestSequence {

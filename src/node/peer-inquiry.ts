@@ -4,6 +4,7 @@ import type { NodeName } from "../model/position.ts";
 import type { PromotionReport, PromotionRequest } from "../model/status.ts";
 import type { PeerNetwork } from "../wire/peer-network.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
+import { copyOfMember } from "./copy-of-member.ts";
 import type { LocalMember } from "./local-member.ts";
 import {
   decodeAnswer,
@@ -43,8 +44,7 @@ export class PeerInquiry {
 
   copyOf(node: NodeName, key: Key, done: (answer: CopyAnswer | null) => void): void {
     if (node === this.#node) {
-      const { role, lagEntries, lagMs } = this.#member.status();
-      done({ role, version: this.#member.versionOf(key), lagEntries, lagMs });
+      done(copyOfMember(this.#member, key));
       return;
     }
     this.#ask(node, { kind: "copy", key }, readCopyAnswer, (answer) => done(answer instanceof KvError ? null : answer));

@@ -13,6 +13,7 @@ import type { NodeCounters } from "./node-counters.ts";
 import { isForAnyMember, isRead } from "./operation-traits.ts";
 import { decodeCall, type PeerCall } from "./peer-call.ts";
 import { encodeAnswer } from "./peer-answer.ts";
+import { copyOfMember } from "./copy-of-member.ts";
 import { stopping } from "./refusals.ts";
 import { failure } from "./verdict.ts";
 
@@ -38,14 +39,17 @@ export class PeerServer {
   readonly #parts: PeerServerParts;
   #underWayCount = 0;
   #isStopped = false;
+  #onQuiet: (() => void) | null = null;
 
   constructor(parts: PeerServerParts) {
     this.#parts = parts;
   }
 
-  /** From now on everything is refused: definitely not applied. */
-  stop(): void {
+  /** From now on everything is refused: definitely not applied. `done` when what was under way has been answered. */
+  stop(done: () => void): void {
     this.#isStopped = true;
+    if (this.#underWayCount === 0) done();
+    else this.#onQuiet = done;
   }
 
   /** Throws ProtocolError when the bytes make no sense; else answers exactly once. */
@@ -64,8 +68,7 @@ export class PeerServer {
       member.promote(call.request, (report) => respond(encodeAnswer(report)));
       return;
     }
-    const { lagEntries, lagMs } = member.status();
-    respond(encodeAnswer({ role: member.role, version: member.versionOf(call.key), lagEntries, lagMs }));
+    respond(encodeAnswer(copyOfMember(member, call.key)));
   }
 
   #serveOperation(from: NodeName, call: OperateCall, respond: Respond): void {
@@ -81,6 +84,7 @@ export class PeerServer {
     this.#operate(from, call, (reply) => {
       this.#underWayCount--;
       respond(encodeFitting(reply, isRead(call.operation)));
+      if (this.#underWayCount === 0) this.#onQuiet?.();
     });
   }
 
