@@ -36,7 +36,7 @@ let zeros: Buffer | null = null;
  */
 export class NodeDisk implements Disk {
   open(path: string, access: DiskAccess = "readWrite"): DiskFile {
-    return new NodeFile(path, openSync(path, access === "readOnly" ? "r" : "r+"));
+    return new SystemFile(path, openSync(path, access === "readOnly" ? "r" : "r+"));
   }
 
   createZeroed(path: string, sizeBytes: number, done: (error: Error | null, file: DiskFile | null) => void): void {
@@ -49,7 +49,7 @@ export class NodeDisk implements Disk {
         const finished = failure === null ? flushDirectoryInBackground : failWith(failure);
         finished(dirname(path), (flushError) => {
           if (flushError === null) {
-            done(null, new NodeFile(path, descriptor));
+            done(null, new SystemFile(path, descriptor));
             return;
           }
           closeSync(descriptor);
@@ -62,7 +62,7 @@ export class NodeDisk implements Disk {
   createZeroedNow(path: string, sizeBytes: number): DiskFile {
     const descriptor = openSync(path, "w+", FILE_MODE);
     try {
-      const file = new NodeFile(path, descriptor);
+      const file = new SystemFile(path, descriptor);
       file.writeZeros(0, sizeBytes);
       fsyncSync(descriptor);
       this.flushDirectory(dirname(path));
@@ -154,7 +154,7 @@ export class NodeDisk implements Disk {
   }
 }
 
-class NodeFile implements DiskFile {
+class SystemFile implements DiskFile {
   readonly path: string;
   readonly #descriptor: number;
   #flushesRunning = 0;

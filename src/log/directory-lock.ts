@@ -1,0 +1,85 @@
+import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { mutant } from "../base/mutants.ts";
+import { KvError } from "../model/errors.ts";
+
+const LOCK_NAME = "lock";
+const OWNER_NAME = "lock.pid";
+const SQLITE_BUSY = 5;
+const STALE_AFTER_MS = 1500;
+
+/**
+ * Makes a process the only owner of a data directory (rule S6).
+ *
+ * Owns a lock of the kernel on the file `lock`, taken through SQLite: it lasts while the process does, stopped or not, and is
+ * gone with it. So nothing has to be cleaned up, and no clock decides. Never open `lock` in any other way within a process that
+ * holds it: closing that descriptor would let go of the lock.
+ */
+export class DirectoryLock {
+  readonly #release: () => void;
+
+  /** Takes the lock, or throws KvError DIRECTORY_IN_USE, which names the owner's process id where it is known. */
+  static take(directory: string): DirectoryLock {
+    if (mutant("M67")) return new DirectoryLock(takeByAge(directory));
+    const database = new DatabaseSync(join(directory, LOCK_NAME));
+    try {
+      database.exec("PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+    } catch (error) {
+      database.close();
+      if (isBusy(error)) throw inUse(directory);
+      throw error;
+    }
+    writeFileSync(join(directory, OWNER_NAME), `${process.pid}\n`, { mode: 0o600 });
+    return new DirectoryLock(() => {
+      rmSync(join(directory, OWNER_NAME), { force: true });
+      database.close();
+    });
+  }
+
+  private constructor(release: () => void) {
+    this.#release = release;
+  }
+
+  /** Lets another process in. Only when nothing of the directory is open any more. */
+  release(): void {
+    this.#release();
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY;
+}
+
+function inUse(directory: string): KvError {
+  const pid = ownerOf(directory);
+  const owner = pid === null ? "another process" : `process ${pid}`;
+  return new KvError("DIRECTORY_IN_USE", `The data directory ${directory} is in use by ${owner}`, {
+    details: { directory, ...(pid === null ? {} : { pid }) },
+  });
+}
+
+/** For the message only: the file may be left over from a process that was killed, or not be written yet. */
+function ownerOf(directory: string): number | null {
+  try {
+    const pid = Number.parseInt(readFileSync(join(directory, OWNER_NAME), "utf8"), 10);
+    if (!Number.isSafeInteger(pid) || pid <= 0) return null;
+    process.kill(pid, 0);
+    return pid;
+  } catch {
+    return null;
+  }
+}
+
+/** M67: a lock file whose age tells whether its owner lives. A stopped owner looks dead. */
+function takeByAge(directory: string): () => void {
+  const path = join(directory, `${LOCK_NAME}.age`);
+  const modifiedMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (Date.now() - modifiedMs < STALE_AFTER_MS) throw inUse(directory);
+  writeFileSync(path, "");
+  const heartbeat = setInterval(() => utimesSync(path, new Date(), new Date()), STALE_AFTER_MS / 5);
+  return () => {
+    clearInterval(heartbeat);
+    rmSync(path, { force: true });
+  };
+}
