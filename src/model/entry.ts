@@ -153,9 +153,7 @@ function writeMutations(buffer: Buffer, mutations: readonly Mutation[]): void {
     const { key, value, expiryMs, contentType } = mutation;
     assert(key.length > 0 && key.length <= 0xffff, "a row's key has 1 to 65,535 bytes");
     const flags =
-      value === null
-        ? FLAG_DELETE
-        : (expiryMs === 0 ? 0 : FLAG_EXPIRY) | (contentType === "" ? 0 : FLAG_CONTENT_TYPE);
+      value === null ? FLAG_DELETE : (expiryMs === 0 ? 0 : FLAG_EXPIRY) | (contentType === "" ? 0 : FLAG_CONTENT_TYPE);
     buffer[at] = mutation.space;
     buffer[at + 1] = flags;
     buffer.writeUInt16LE(key.length, at + 2);
@@ -181,7 +179,8 @@ function decodeMutations(reader: ByteReader): Mutation[] {
       throw new EntryFormatError(`Space ${space} is not known to this version`);
     }
     const flags = reader.u8();
-    if ((flags & ~KNOWN_FLAGS) !== 0) throw new EntryFormatError(`Mutation flags ${flags} are not known to this version`);
+    if ((flags & ~KNOWN_FLAGS) !== 0)
+      {throw new EntryFormatError(`Mutation flags ${flags} are not known to this version`);}
     const key = reader.binary(reader.u16());
     if ((flags & FLAG_DELETE) !== 0) {
       mutations.push({ space, key, value: null, expiryMs: 0, contentType: "" });

@@ -62,14 +62,13 @@ export interface ErrorKind {
   readonly when: string;
 }
 
-const notApplied = (wire: number, http: number, resp: string, when: string, retryable = false): ErrorKind => ({
-  wire,
-  http,
-  resp,
-  outcome: "not_applied",
-  retryable,
-  when,
-});
+const notApplied = (wire: number, http: number, resp: string, when: string): ErrorKind => {
+  return { wire, http, resp, outcome: "not_applied", retryable: false, when };
+};
+
+const tryAgain = (wire: number, http: number, resp: string, when: string): ErrorKind => {
+  return { ...notApplied(wire, http, resp, when), retryable: true };
+};
 
 /** Every error a user can meet. docs/errors.md is generated from this table. */
 export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
@@ -94,18 +93,18 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   REQUEST_TIMEOUT: notApplied(19, 408, "ERR", "the request did not arrive in time"),
   BAD_REQUEST: notApplied(20, 400, "ERR", "the bytes are not valid HTTP"),
 
-  NOT_LEADER: notApplied(30, 503, "TRYAGAIN", "the node asked does not lead the shard", true),
-  NO_LEADER: notApplied(31, 503, "TRYAGAIN", "no leader of the shard is known", true),
-  NOT_READY: notApplied(32, 503, "TRYAGAIN", "the node is starting, copying data, or not able to serve the shard", true),
-  BUSY: notApplied(33, 503, "TRYAGAIN", "a read waited too long for what it saw to be committed", true),
-  OVERLOADED: notApplied(34, 503, "TRYAGAIN", "a queue is full, or the uncommitted tail is at its limit", true),
-  DISK_FULL: notApplied(35, 503, "TRYAGAIN", "the shard's log has no room for the write", true),
-  NOT_ENOUGH_REPLICAS: notApplied(36, 503, "TRYAGAIN", "a member of the in-sync set does not answer", true),
-  UNREACHABLE: notApplied(37, 503, "TRYAGAIN", "the shard's leader could not be reached, and nothing was sent", true),
-  TOO_MANY_HOPS: notApplied(38, 503, "TRYAGAIN", "nodes disagree about who leads the shard", true),
-  DEADLINE_EXCEEDED: notApplied(39, 503, "TRYAGAIN", "the time for the request ran out before it was applied", true),
-  STOPPING: notApplied(40, 503, "TRYAGAIN", "the node is shutting down", true),
-  TOO_MANY_CONNECTIONS: notApplied(41, 503, "ERR", "the node has its maximum of connections", true),
+  NOT_LEADER: tryAgain(30, 503, "TRYAGAIN", "the node asked does not lead the shard"),
+  NO_LEADER: tryAgain(31, 503, "TRYAGAIN", "no leader of the shard is known"),
+  NOT_READY: tryAgain(32, 503, "TRYAGAIN", "the node is starting, copying data, or not able to serve the shard"),
+  BUSY: tryAgain(33, 503, "TRYAGAIN", "a read waited too long for what it saw to be committed"),
+  OVERLOADED: tryAgain(34, 503, "TRYAGAIN", "a queue is full, or the uncommitted tail is at its limit"),
+  DISK_FULL: tryAgain(35, 503, "TRYAGAIN", "the shard's log has no room for the write"),
+  NOT_ENOUGH_REPLICAS: tryAgain(36, 503, "TRYAGAIN", "a member of the in-sync set does not answer"),
+  UNREACHABLE: tryAgain(37, 503, "TRYAGAIN", "the shard's leader could not be reached, and nothing was sent"),
+  TOO_MANY_HOPS: tryAgain(38, 503, "TRYAGAIN", "nodes disagree about who leads the shard"),
+  DEADLINE_EXCEEDED: tryAgain(39, 503, "TRYAGAIN", "the time for the request ran out before it was applied"),
+  STOPPING: tryAgain(40, 503, "TRYAGAIN", "the node is shutting down"),
+  TOO_MANY_CONNECTIONS: tryAgain(41, 503, "ERR", "the node has its maximum of connections"),
   CORRUPT: notApplied(42, 500, "ERR", "a stored record failed its checksum; it is never served"),
   PROMOTION_REFUSED: notApplied(43, 409, "ERR", "a promotion could lose acknowledged writes"),
   WRONG_CLUSTER: notApplied(44, 409, "ERR", "the node belongs to another cluster"),

@@ -1,12 +1,13 @@
 import { mutant } from "../base/mutants.ts";
 import { SPACE } from "../model/entry.ts";
-import type { NodeName, Sequence } from "../model/position.ts";
+import type { NodeName } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
+import { cursorMeta, readCursor, type BootstrapCursor } from "./bootstrap-cursor.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import { decodeEpochs } from "./message-codec.ts";
-import { EPOCHS_SPACE, type EpochOfBase, type Range } from "./messages.ts";
+import { EPOCHS_SPACE, type Range } from "./messages.ts";
 
 export interface BootstrapParts {
   readonly env: MemberEnvironment;
@@ -17,19 +18,6 @@ export interface BootstrapParts {
   readonly onSessionNeeded: () => void;
 }
 
-/** How far a copy has come; kept in the tree, in the same transaction as the rows. */
-interface Cursor {
-  /** The store id that the copy was begun under: an older copy's cursor means nothing. */
-  readonly store: string;
-  readonly lineage: number;
-  readonly base: Sequence;
-  readonly mustReach: Sequence;
-  readonly space: number;
-  readonly after: string;
-  readonly epochs: readonly EpochOfBase[];
-}
-
-const CURSOR = "bootstrapCursor";
 const SPACES: readonly number[] = [EPOCHS_SPACE, SPACE.user, SPACE.requestIds, SPACE.shardState];
 const REQUEST_REPEAT_MS = 2000;
 
@@ -43,7 +31,7 @@ export class Bootstrap {
   readonly #parts: BootstrapParts;
   #sid = "";
   #lineage = 0;
-  #cursor: Cursor | null = null;
+  #cursor: BootstrapCursor | null = null;
   /** Whether the store is known to be empty: wiped since this object began. */
   #isWiped = false;
   #isBusy = false;
@@ -52,10 +40,7 @@ export class Bootstrap {
 
   constructor(parts: BootstrapParts) {
     this.#parts = parts;
-    const saved = parts.store.tree.meta(CURSOR);
-    if (!this.isCopying || saved === null) return;
-    const cursor = JSON.parse(saved) as Cursor;
-    if (cursor.store === parts.env.stateFile.state.store.store) this.#cursor = cursor;
+    if (this.isCopying) this.#cursor = readCursor(parts.store.tree, parts.env.stateFile.state.store.store);
   }
 
   /** Whether rows are still wanted; otherwise the log is. */
@@ -139,22 +124,28 @@ export class Bootstrap {
     if (this.#isEnded) return;
     this.#askedMs = this.#parts.env.clock.nowMs();
     const { space, after } = this.#wanted();
-    this.#parts.link.send(this.#parts.leader, "GET_RANGE", { sid: this.#sid, space, after, base: this.#cursor?.base ?? null });
+    this.#parts.link.send(this.#parts.leader, "GET_RANGE", {
+      sid: this.#sid,
+      space,
+      after,
+      base: this.#cursor?.base ?? null,
+    });
   }
 
-  #import(range: Range, body: Buffer, cursor: Cursor): void {
+  #import(range: Range, body: Buffer, cursor: BootstrapCursor): void {
     const isSpaceDone = range.lastKey === null;
-    const next: Cursor = {
+    const next: BootstrapCursor = {
       ...cursor,
       mustReach: Math.max(cursor.mustReach, range.mayHoldThrough),
       space: isSpaceDone ? (SPACES[SPACES.indexOf(range.space) + 1] ?? -1) : range.space,
       after: range.lastKey ?? "",
     };
-    const space = range.space === SPACE.user ? SPACE.user : range.space === SPACE.requestIds ? SPACE.requestIds : SPACE.shardState;
+    const space =
+      range.space === SPACE.user ? SPACE.user : range.space === SPACE.requestIds ? SPACE.requestIds : SPACE.shardState;
     const chunk = { space, bytes: body, lastKey: range.lastKey, mayHoldThrough: range.mayHoldThrough };
     const isLast = next.space === -1;
     this.#isBusy = true;
-    const meta = new Map([[CURSOR, JSON.stringify(isLast ? { ...next, space: range.space, after: range.after } : next)]]);
+    const meta = cursorMeta(isLast ? { ...next, space: range.space, after: range.after } : next);
     this.#parts.store.applier.importChunk({ chunk, afterKey: range.after, meta }, () => {
       if (this.#isEnded) return;
       if (isLast) return this.#finish(next, range.logClockMs);
@@ -165,16 +156,19 @@ export class Bootstrap {
   }
 
   /** Rows are complete: the log starts behind the base, and is replayed over them (never the other way round, M94). */
-  #finish(cursor: Cursor, logClockMs: number): void {
+  #finish(cursor: BootstrapCursor, logClockMs: number): void {
     const { env, store } = this.#parts;
-    store.applier.setBase({ sequence: cursor.base, versionBase: cursor.epochs.at(-1)?.versionBase ?? 0, logClockMs }, () => {
-      if (this.#isEnded) return;
-      store.restartBehind({ sequence: cursor.base, epochs: cursor.epochs }, logClockMs);
-      const { state } = env.stateFile;
-      env.stateFile.replace({ ...state, bootstrap: { phase: "replaying", mustReach: cursor.mustReach } });
-      this.#isBusy = false;
-      this.#cursor = null;
-      this.#parts.onSessionNeeded();
-    });
+    store.applier.setBase(
+      { sequence: cursor.base, versionBase: cursor.epochs.at(-1)?.versionBase ?? 0, logClockMs },
+      () => {
+        if (this.#isEnded) return;
+        store.restartBehind({ sequence: cursor.base, epochs: cursor.epochs }, logClockMs);
+        const { state } = env.stateFile;
+        env.stateFile.replace({ ...state, bootstrap: { phase: "replaying", mustReach: cursor.mustReach } });
+        this.#isBusy = false;
+        this.#cursor = null;
+        this.#parts.onSessionNeeded();
+      },
+    );
   }
 }

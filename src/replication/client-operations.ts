@@ -200,9 +200,12 @@ export class ClientOperations {
     if (oldest !== undefined && this.#parts.clock.nowMs() - oldest.appendedMs > LIMITS.uncommittedAgeMsMax) {
       return new KvError("OVERLOADED", "The oldest write has waited for its commit for more than a second");
     }
-    const isOver = this.#uncommittedBytes + bytes > LIMITS.uncommittedBytesMax || waiting >= LIMITS.uncommittedEntriesMax;
+    const isOver =
+      this.#uncommittedBytes + bytes > LIMITS.uncommittedBytesMax || waiting >= LIMITS.uncommittedEntriesMax;
     if (isOver && waiting > 0) return new KvError("OVERLOADED", "Too much is waiting for its commit");
-    if (this.#parts.store.memtable.isFull) return new KvError("OVERLOADED", "The tree is behind the log; the memtable is full");
+    if (this.#parts.store.memtable.isFull) {
+      return new KvError("OVERLOADED", "The tree is behind the log; the memtable is full");
+    }
     return null;
   }
 
@@ -236,7 +239,10 @@ function sizeOf(mutations: readonly Mutation[]): number {
 }
 
 function diskFull(): KvError {
-  return new KvError("DISK_FULL", "The disk has no room for the shard's log; free space and writes go on by themselves");
+  return new KvError(
+    "DISK_FULL",
+    "The disk has no room for the shard's log; free space and writes go on by themselves",
+  );
 }
 
 function refusal(error: KvError): Reply {

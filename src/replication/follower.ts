@@ -6,10 +6,11 @@ import { LIMITS } from "../model/limits.ts";
 import type { NodeName, Sequence } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { Bootstrap } from "./bootstrap.ts";
+import { decideCut } from "./cut-decision.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
-import type { Diverged, Entries, Heartbeat, LogEnd, Range, Refused, SnapshotNeeded, Welcome } from "./messages.ts";
-import { cutPosition } from "./position-check.ts";
+import { ReplicaLag } from "./replica-lag.ts";
+import type { Diverged, Entries, Heartbeat, IncomingMessage, LogEnd, Range, Refused, Welcome } from "./messages.ts";
 
 /** What following is made of. */
 export interface FollowerParts {
@@ -60,8 +61,7 @@ export class Follower {
   /** Whether the leader has found our log to be a prefix of its own, in this session; before that its commits say nothing. */
   #isMatched = false;
   #knownCommit: Sequence = 0;
-  #leaderLogEnd: Sequence = 0;
-  #caughtUpMs: number;
+  readonly #lag: ReplicaLag;
   #unflushedBytes: { readonly through: Sequence; readonly bytes: number }[] = [];
   #bootstrap: Bootstrap | null = null;
   #isEnded = false;
@@ -70,7 +70,7 @@ export class Follower {
   constructor(parts: FollowerParts) {
     this.#parts = parts;
     this.#lastHeardMs = parts.env.clock.nowMs();
-    this.#caughtUpMs = this.#lastHeardMs;
+    this.#lag = new ReplicaLag(parts.env.clock);
     if (parts.env.stateFile.state.bootstrap !== null) this.#bootstrap = this.#newBootstrap();
   }
 
@@ -91,7 +91,7 @@ export class Follower {
 
   /** Where the leader's log ended when it was last heard of. */
   get leaderLogEnd(): Sequence {
-    return this.#leaderLogEnd;
+    return this.#lag.leaderLogEnd;
   }
 
   get lastHeardMs(): number {
@@ -100,13 +100,24 @@ export class Follower {
 
   /** What this copy lacks, as far as it knows. */
   lag(): { readonly entries: number; readonly ms: number } {
-    const entries = Math.max(0, this.#leaderLogEnd - this.#parts.store.settledSequence);
-    const isCurrent = entries === 0 && this.isStreaming;
-    return { entries, ms: isCurrent ? 0 : Math.round(this.#parts.env.clock.nowMs() - this.#caughtUpMs) };
+    return this.#lag.measure(this.#parts.store.settledSequence, this.isStreaming);
   }
 
-  onWelcome(from: NodeName, welcome: Welcome): void {
-    if (this.#isEnded || this.#phase !== "greeting" || from !== this.#parts.leader) return;
+  /** Takes a message for a replica; others are none of its business. */
+  onMessage(from: NodeName, message: IncomingMessage): void {
+    if (this.#isEnded || from !== this.#parts.leader) return;
+    if (message.type === "WELCOME") this.#onWelcome(from, message.header);
+    else if (message.type === "ENTRIES") this.#onEntries(from, message.header, message.body);
+    else if (message.type === "HB") this.#onHeartbeat(from, message.header);
+    else if (message.type === "DIVERGED") this.#onDiverged(from, message.header);
+    else if (message.type === "SNAPSHOT_NEEDED") this.#onSnapshotNeeded(from, message.header);
+    else if (message.type === "RANGE") this.#onRange(message.header, message.body);
+    else if (message.type === "REFUSED") this.#onRefused(message.header);
+    else if (message.type === "NOT_LEADER") this.#onNotLeader();
+  }
+
+  #onWelcome(from: NodeName, welcome: Welcome): void {
+    if (this.#phase !== "greeting") return;
     const { leadership } = welcome;
     if (leadership.leader.node !== from || !this.#parts.adopt(leadership)) return;
     this.#leadership = leadership;
@@ -123,11 +134,11 @@ export class Follower {
     this.#pull();
   }
 
-  onEntries(from: NodeName, entries: Entries, body: Buffer): void {
+  #onEntries(from: NodeName, entries: Entries, body: Buffer): void {
     if (!this.#isOurs(from, entries) || this.#phase !== "streaming") return;
     this.#heard(entries.beacon);
     this.#isPullOpen = false;
-    this.#leaderLogEnd = entries.logEnd;
+    this.#lag.leaderLogEnd = entries.logEnd;
     const { store } = this.#parts;
     this.#isMatched = true;
     if (body.length > 0 && entries.after === store.lastSequence) {
@@ -146,10 +157,10 @@ export class Follower {
     this.#pull();
   }
 
-  onHeartbeat(from: NodeName, heartbeat: Heartbeat): void {
+  #onHeartbeat(from: NodeName, heartbeat: Heartbeat): void {
     if (!this.#isOurs(from, heartbeat)) return;
     this.#heard(heartbeat.beacon);
-    this.#leaderLogEnd = heartbeat.logEnd;
+    this.#lag.leaderLogEnd = heartbeat.logEnd;
     if (this.#leadership !== null && heartbeat.leadership.setVersion > this.#leadership.setVersion) {
       if (this.#parts.adopt(heartbeat.leadership)) this.#leadership = heartbeat.leadership;
     }
@@ -157,7 +168,7 @@ export class Follower {
     this.#acknowledge();
   }
 
-  onDiverged(from: NodeName, diverged: Diverged): void {
+  #onDiverged(from: NodeName, diverged: Diverged): void {
     if (!this.#isOurs(from, diverged) || this.#phase !== "streaming") return;
     this.#phase = "cutting";
     this.#parts.store.quiesce(() => {
@@ -165,26 +176,26 @@ export class Follower {
     });
   }
 
-  onSnapshotNeeded(from: NodeName, message: SnapshotNeeded): void {
+  #onSnapshotNeeded(from: NodeName, message: { readonly sid: string; readonly epoch: number }): void {
     if (!this.#isOurs(from, message)) return;
-    if (this.#phase === "streaming" || this.#phase === "copying") this.#resync("The leader's log no longer reaches back");
+    if (this.#phase === "streaming" || this.#phase === "copying") {
+      this.#resync("The leader's log no longer reaches back");
+    }
   }
 
-  onRange(from: NodeName, range: Range, body: Buffer): void {
-    if (this.#isEnded || from !== this.#parts.leader || range.sid !== this.#sid || this.#phase !== "copying") return;
+  #onRange(range: Range, body: Buffer): void {
+    if (range.sid !== this.#sid || this.#phase !== "copying") return;
     this.#lastHeardMs = this.#parts.env.clock.nowMs();
     this.#bootstrap?.onRange(range, body);
   }
 
-  onRefused(from: NodeName, refused: Refused): void {
-    if (from !== this.#parts.leader) return;
-    this.#parts.env.logger.warn("The leader refuses this member", { leader: from, ...refused });
+  #onRefused(refused: Refused): void {
+    this.#parts.env.logger.warn("The leader refuses this member", { leader: this.#parts.leader, ...refused });
     this.#parts.onLost();
   }
 
   /** The leader says that it is of another opinion about the epoch: go by what is known now. */
-  onNotLeader(from: NodeName): void {
-    if (from !== this.#parts.leader || this.#isEnded) return;
+  #onNotLeader(): void {
     this.#phase = this.#phase === "halted" ? "halted" : "greeting";
     this.#sid = "";
     this.#parts.onLost();
@@ -332,7 +343,7 @@ export class Follower {
 
   #afterProgress(): void {
     const { store, env } = this.#parts;
-    if (this.isStreaming && store.settledSequence >= this.#leaderLogEnd) this.#caughtUpMs = env.clock.nowMs();
+    if (this.isStreaming) this.#lag.noteVisible(store.settledSequence);
     this.#bootstrap?.onProgress();
     const { state } = env.stateFile;
     const isRepaired = state.damage !== null && state.bootstrap === null && this.#isMatchedThrough(this.#knownCommit);
@@ -349,23 +360,23 @@ export class Follower {
     return from === this.#parts.leader && message.sid === this.#sid && message.epoch === this.#leadership?.epoch;
   }
 
-  /** §2.11, with rule P2: what is committed or in the tree is never cut. */
-  #cut(diverged: Diverged): void {
-    const { store, env } = this.#parts;
-    const floor = Math.max(store.settledSequence, store.commitSequence, store.tree.position().applyingThrough);
-    const to = cutPosition(store.log, diverged);
-    if (to < floor && !mutant("M33")) {
-      const mine = store.log.epochs.at(-1)?.lineage ?? 0;
-      const isLossy = (this.#leadership?.lineage ?? 0) > mine;
-      if (!isLossy || to === 0) return this.#halt(haltReason(this.#parts.leader, to, floor));
-      if (store.lastSequence > to) env.discarded.keep(store.log.read(to + 1, Number.MAX_SAFE_INTEGER).bytes);
-      this.#resync(`The leader's history parts from this one at ${to}, behind what was committed here`);
-      return;
+  /** §2.11, with rule P2: what is committed or in the tree is never cut by mistake. */
+  #cut(answer: Diverged): void {
+    const { store, env, leader } = this.#parts;
+    const committedThrough = Math.max(store.commitSequence, store.tree.position().applyingThrough);
+    const lineage = store.log.epochs.at(-1)?.lineage ?? 0;
+    const leaderLineage = this.#leadership?.lineage ?? 0;
+    const decision = decideCut({ log: store.log, answer, committedThrough, lineage, leaderLineage });
+    if (decision.kind === "halt") return this.#halt(haltReason(leader, decision.to, committedThrough));
+    if (decision.kind === "resync") {
+      const { bytes } = store.log.read(decision.to + 1, Number.MAX_SAFE_INTEGER);
+      if (bytes.length > 0) env.discarded.keep(bytes);
+      return this.#resync(`The leader's history parts from this one at ${decision.to}, behind what was committed here`);
     }
-    const bytes = store.truncateAfter(Math.min(to, store.lastSequence), (cut) => {
+    const bytes = store.truncateAfter(Math.min(decision.to, store.lastSequence), (cut) => {
       if (cut.length > 0) env.discarded.keep(cut);
     });
-    env.logger.warn("The log was cut to follow the leader", { leader: this.#parts.leader, after: to, bytes });
+    env.logger.warn("The log was cut to follow the leader", { leader, after: decision.to, bytes });
     this.#greet();
   }
 

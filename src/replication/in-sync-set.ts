@@ -42,7 +42,9 @@ export class InSyncSet {
   bind(store: StoreRef): void {
     const { inSync } = this.#leadership;
     if (!inSync.some((member) => member.node === store.node && member.store === null)) return;
-    this.#replace(inSync.map((member) => (member.node === store.node && member.store === null ? { ...store } : member)));
+    this.#replace(
+      inSync.map((member) => (member.node === store.node && member.store === null ? { ...store } : member)),
+    );
   }
 
   noteHeard(node: NodeName): void {

@@ -14,7 +14,7 @@ import { counts, inSyncSequence } from "./commit-rule.ts";
 import { InSyncSet } from "./in-sync-set.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
-import type { GetRange, Hello, HeartbeatAck, Pull } from "./messages.ts";
+import type { IncomingMessage } from "./messages.ts";
 import { PendingAnswers, type Guarantee } from "./pending-answers.ts";
 import { ReplicaSessions, type ReplicaSession } from "./replica-sessions.ts";
 import { SnapshotSource } from "./snapshot-source.ts";
@@ -42,7 +42,6 @@ const EXPIRY_KEYS_MAX = 100;
  * rule K4), and never moves back. `end` settles every answer in one synchronous step (§2.10).
  */
 export class LeaderTerm {
-  readonly leadershipOf: () => Leadership;
   readonly operations: ClientOperations;
   readonly epochStart: Sequence;
   readonly answers: PendingAnswers;
@@ -64,7 +63,6 @@ export class LeaderTerm {
     this.epochStart = this.#appendEpochStart();
     this.answers = new PendingAnswers(env.clock, store.commitSequence);
     this.#set = new InSyncSet({ env, link: parts.link, node: config.node, leadership: parts.leadership });
-    this.leadershipOf = () => this.#set.leadership;
     this.#times = new AppendTimes(env.clock);
     this.#snapshots = new SnapshotSource({ clock: env.clock, store, link: parts.link });
     this.#sessions = new ReplicaSessions({
@@ -74,7 +72,7 @@ export class LeaderTerm {
       link: parts.link,
       store,
       boot: parts.boot,
-      leadership: this.leadershipOf,
+      leadership: () => this.#set.leadership,
       onProgress: (session) => this.#onProgress(session),
     });
     this.operations = new ClientOperations({
@@ -93,6 +91,11 @@ export class LeaderTerm {
     this.#every(EXPIRY_SWEEP_MS, () => this.#expire());
   }
 
+  /** Whether clients are answered: the first entry of this leadership is committed (rule R3). */
+  get isOpen(): boolean {
+    return this.answers.reached(this.#guarantee) >= this.epochStart;
+  }
+
   get leadership(): Leadership {
     return this.#set.leadership;
   }
@@ -101,22 +104,19 @@ export class LeaderTerm {
     this.operations.execute(operation, options, done);
   }
 
-  onHello(from: NodeName, hello: Hello): void {
-    this.#set.bind(hello.store);
-    this.#sessions.onHello(from, hello);
-  }
-
-  onPull(from: NodeName, pull: Pull): void {
-    this.#sessions.onPull(from, pull);
-  }
-
-  onHeartbeatAck(from: NodeName, ack: HeartbeatAck): void {
-    this.#sessions.onHeartbeatAck(from, ack);
-  }
-
-  onGetRange(from: NodeName, request: GetRange): void {
-    const session = this.#sessions.onCopying(from, request.sid);
-    if (session !== undefined) this.#snapshots.onGetRange(session, request);
+  /** Takes a message for a leader, of an epoch that is not higher than its own; others are none of its business. */
+  onMessage(from: NodeName, message: IncomingMessage): void {
+    if (message.type === "HELLO") {
+      this.#set.bind(message.header.store);
+      this.#sessions.onHello(from, message.header);
+    } else if (message.type === "PULL") {
+      this.#sessions.onPull(from, message.header);
+    } else if (message.type === "HBACK") {
+      this.#sessions.onHeartbeatAck(from, message.header);
+    } else if (message.type === "GET_RANGE") {
+      const session = this.#sessions.onCopying(from, message.header.sid);
+      if (session !== undefined) this.#snapshots.onGetRange(session, message.header);
+    }
   }
 
   onDisconnected(node: NodeName): void {
@@ -222,7 +222,10 @@ export class LeaderTerm {
     const { config, env } = this.#parts;
     const { inSync } = this.#set.leadership;
     if (inSync.length < config.minInSync) {
-      return new KvError("NOT_ENOUGH_REPLICAS", `The in-sync set has ${inSync.length} members; ${config.minInSync} are needed`);
+      return new KvError(
+        "NOT_ENOUGH_REPLICAS",
+        `The in-sync set has ${inSync.length} members; ${config.minInSync} are needed`,
+      );
     }
     for (const member of inSync) {
       if (member.node === config.node) continue;

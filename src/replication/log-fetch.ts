@@ -21,7 +21,11 @@ const REPEAT_MS = 500;
 const SILENCE_MS_MAX = 5000;
 
 /** Answers FETCH from whatever is in this log, in any role (rules T1, T3). */
-export function answerFetch(parts: { readonly store: ShardStore; readonly link: MemberLink }, from: NodeName, fetch: Fetch): void {
+export function answerFetch(
+  parts: { readonly store: ShardStore; readonly link: MemberLink },
+  from: NodeName,
+  fetch: Fetch,
+): void {
   const { log } = parts.store;
   const isPrefix = checkPosition(fetch, log).kind === "matched";
   const bytes = isPrefix ? log.read(fetch.lastSequence + 1, LIMITS.pullBytesMax).bytes : Buffer.alloc(0);

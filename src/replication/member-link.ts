@@ -15,7 +15,12 @@ export class MemberLink {
   }
 
   /** False when the message was dropped at once. */
-  send<Type extends MessageType>(to: NodeName, type: Type, header: MessageHeaders[Type], body: Buffer = NO_BYTES): boolean {
+  send<Type extends MessageType>(
+    to: NodeName,
+    type: Type,
+    header: MessageHeaders[Type],
+    body: Buffer = NO_BYTES,
+  ): boolean {
     return this.#network.send(to, { type, shard: this.#shard, header, body });
   }
 }

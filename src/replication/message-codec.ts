@@ -1,7 +1,7 @@
 import { ProtocolError } from "../wire/protocol-error.ts";
 import type { InSyncMember, Leadership } from "../model/leadership.ts";
 import type { StoreRef } from "../model/position.ts";
-import type { EpochOfBase, MessageHeaders, MessageType } from "./messages.ts";
+import type { EpochOfBase, IncomingMessage, MessageHeaders, MessageType } from "./messages.ts";
 
 type Fields<Type extends MessageType> = { readonly [Field in keyof MessageHeaders[Type]]: (value: unknown) => unknown };
 
@@ -160,13 +160,13 @@ export function isMessageType(type: string): type is MessageType {
   return Object.hasOwn(FIELDS, type);
 }
 
-/** Validates the JSON header of a message. Throws ProtocolError: the connection is then closed. */
-export function decodeHeader<Type extends MessageType>(type: Type, header: unknown): MessageHeaders[Type] {
+/** Validates a message's JSON header. Throws ProtocolError: the connection is then closed. */
+export function decodeMessage(type: MessageType, header: unknown, body: Buffer): IncomingMessage {
   const from = object(header);
   const decoded = Object.fromEntries(
     Object.entries<(value: unknown) => unknown>(FIELDS[type]).map(([field, read]) => [field, read(from[field])]),
   );
-  return decoded as unknown as MessageHeaders[Type];
+  return { type, header: decoded, body } as unknown as IncomingMessage;
 }
 
 function object(value: unknown): Readonly<Record<string, unknown>> {

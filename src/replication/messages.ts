@@ -223,3 +223,8 @@ export interface MessageHeaders {
 }
 
 export type MessageType = keyof MessageHeaders;
+
+/** A validated message, by type. */
+export type IncomingMessage = {
+  [Type in MessageType]: { readonly type: Type; readonly header: MessageHeaders[Type]; readonly body: Buffer };
+}[MessageType];

@@ -25,7 +25,8 @@ export function checkPosition(end: LogEnd, log: LogShape): PositionVerdict {
   if (mutant("M26")) return sequence <= log.lastSequence ? { kind: "matched" } : diverged(log, log.epochs.length - 1);
   if (sequence <= log.lastSequence) {
     const mark = markOf(log, sequence);
-    const isSame = mark === null ? lastEpoch === 0 : mark.epoch === lastEpoch && (mark.term === lastTerm || mutant("M100"));
+    const isSame =
+      mark === null ? lastEpoch === 0 : mark.epoch === lastEpoch && (mark.term === lastTerm || mutant("M100"));
     if (isSame) return sequence < log.startSequence - 1 ? { kind: "trimmed" } : { kind: "matched" };
   }
   let index = log.epochs.length - 1;

@@ -1,5 +1,5 @@
 import type { Timer } from "../base/clock.ts";
-import { KvError } from "../model/errors.ts";
+import type { KvError } from "../model/errors.ts";
 import type { InSyncMember, Leadership } from "../model/leadership.ts";
 import type { NodeName } from "../model/position.ts";
 import type { PromotionReport, PromotionRequest } from "../model/status.ts";
@@ -47,7 +47,7 @@ export class Promotion {
   #answered: State[] = [];
   #fetch: LogFetch | null = null;
   #leadership: Leadership | null = null;
-  #stored = new Set<NodeName>();
+  readonly #stored = new Set<NodeName>();
   #step: "gathering" | "stepping-down" | "fetching" | "storing" | "done" = "gathering";
   #missingEntries = 0;
   #isLeaderGone = false;
@@ -105,9 +105,12 @@ export class Promotion {
       );
     }
     const leader = this.#known?.leader.node ?? null;
-    this.#isLeaderGone = leader !== null && leader !== config.node && !this.#answered.some((one) => one.store.node === leader);
+    this.#isLeaderGone =
+      leader !== null && leader !== config.node && !this.#answered.some((one) => one.store.node === leader);
     if (this.#isLeaderGone) {
-      this.#findings.push(`Leader ${leader} does not answer; make sure that it is stopped: nothing else keeps clients from it`);
+      this.#findings.push(
+        `Leader ${leader} does not answer; make sure that it is stopped: nothing else keeps clients from it`,
+      );
     }
     const refusal = this.#refusalReason();
     if (refusal !== null || request.dryRun) return this.#finish(refusal, false);
@@ -191,7 +194,9 @@ export class Promotion {
     const mayLose = this.#parts.request.acceptDataLoss || (config.replication === "async" && this.#isLeaderGone);
     const lineage = (this.#known?.lineage ?? 0) + (mayLose ? 1 : 0);
     const own: InSyncMember = { ...state.store };
-    const others = (this.#known?.inSync ?? []).filter((member) => member.node !== config.node && this.#isStillComplete(member));
+    const others = (this.#known?.inSync ?? []).filter(
+      (member) => member.node !== config.node && this.#isStillComplete(member),
+    );
     this.#leadership = {
       epoch,
       term: env.random.hex64(),
@@ -229,7 +234,9 @@ export class Promotion {
     }
     const { lastSequence } = this.#parts.store;
     this.#parts.lead({ ...leadership, inSync, setVersion: leadership.setVersion + (isSmaller ? 1 : 0) });
-    this.#findings.push(`${self} leads shard ${this.#parts.config.shard.name} with epoch ${leadership.epoch} from entry ${lastSequence + 1}`);
+    this.#findings.push(
+      `${self} leads shard ${this.#parts.config.shard.name} with epoch ${leadership.epoch} from entry ${lastSequence + 1}`,
+    );
     this.#finish(null, true);
   }
 

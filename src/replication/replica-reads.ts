@@ -1,6 +1,14 @@
 import { SPACE } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
-import type { Answerer, BatchOperation, GetOperation, Operation, Reply, Result, ScanOperation } from "../model/operation.ts";
+import type {
+  Answerer,
+  BatchOperation,
+  GetOperation,
+  Operation,
+  Reply,
+  Result,
+  ScanOperation,
+} from "../model/operation.ts";
 import { isExpired } from "../model/record.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 

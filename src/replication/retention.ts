@@ -1,5 +1,7 @@
 import { mutant } from "../base/mutants.ts";
 import type { Sequence } from "../model/position.ts";
+import type { ShardStore } from "../shard/shard-store.ts";
+import type { MemberConfig } from "./member-environment.ts";
 
 /** What the decision to trim looks at; sizes in bytes. */
 export interface RetentionInputs {
@@ -31,4 +33,26 @@ export function trimmableThrough(inputs: RetentionInputs): Sequence {
     through = segment.lastSequence;
   }
   return through;
+}
+
+/** Trims the store's log as far as may be. `needed` is null where no replica depends on this log. */
+export function trimLog(
+  store: ShardStore,
+  config: MemberConfig,
+  limits: {
+    readonly needed: { readonly byInSync: Sequence; readonly byAnyone: Sequence } | null;
+    readonly freeBytes: number;
+  },
+): void {
+  const { needed } = limits;
+  const through = trimmableThrough({
+    fullSegments: store.log.fullSegments,
+    logBytes: store.log.sizeBytes,
+    appliedSequence: store.appliedSequence,
+    neededByInSync: config.replication === "in-sync" && needed !== null ? needed.byInSync : Number.MAX_SAFE_INTEGER,
+    neededByAnyone: needed?.byAnyone ?? Number.MAX_SAFE_INTEGER,
+    retainBytes: config.logRetainBytes,
+    retainBytesMax: Math.min(config.logRetainBytesMax, limits.freeBytes / 4),
+  });
+  if (through >= store.log.startSequence) store.log.trimThrough(through);
 }

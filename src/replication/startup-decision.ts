@@ -1,5 +1,4 @@
 import type { Leadership } from "../model/leadership.ts";
-import { LIMITS } from "../model/limits.ts";
 import type { Epoch, NodeName } from "../model/position.ts";
 import type { LogEnd, State } from "./messages.ts";
 import type { MemberState } from "./member-environment.ts";
@@ -17,7 +16,12 @@ export interface DecisionInputs {
 }
 
 export type Decision =
-  | { readonly kind: "lead"; readonly epoch: Epoch; readonly base: Leadership | null; readonly fetchFrom: NodeName | null }
+  | {
+      readonly kind: "lead";
+      readonly epoch: Epoch;
+      readonly base: Leadership | null;
+      readonly fetchFrom: NodeName | null;
+    }
   | { readonly kind: "follow"; readonly leader: NodeName; readonly leadership: Leadership | null }
   /** Nothing can be done without the operator or another member; the sentence says what. */
   | { readonly kind: "wait"; readonly reason: string };
@@ -34,7 +38,8 @@ export function decideRole(inputs: DecisionInputs): Decision {
     return { kind: "wait", reason: `${state.damage}; this copy does not lead: promote another member (kv promote)` };
   }
   if (!isSameStore || state.bootstrap !== null) {
-    const reason = "This node led the shard with another store, which is gone; promote a member that has the data (kv promote)";
+    const reason =
+      "This node led the shard with another store, which is gone; promote a member that has the data (kv promote)";
     return { kind: "wait", reason };
   }
   const { lastEpoch, lastTerm, lastSequence } = inputs.logEnd;
@@ -85,8 +90,3 @@ function decideFirst({ state, logEnd, accounts, isFirstLeader, firstLeader }: De
 
 /** What a promotion adds to the highest epoch, so that it outranks restarts it has not seen (rule T2). */
 export const PROMOTION_EPOCH_STEP = 1000;
-
-/** Whether a replica is close enough to its leader to count as ready. */
-export function isCloseEnough(lag: { readonly entries: number; readonly ms: number }): boolean {
-  return lag.entries <= LIMITS.readyLagEntriesMax && lag.ms <= LIMITS.readyLagMsMax;
-}

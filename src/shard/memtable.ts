@@ -88,7 +88,10 @@ export class Memtable {
    * Keys of `space` in [start, end) that have a version here, in the order asked for, each once. Must be used before the
    * memtable changes.
    */
-  keys(space: Space, range: { readonly start: string; readonly end: string; readonly reverse: boolean }): Iterable<string> {
+  keys(
+    space: Space,
+    range: { readonly start: string; readonly end: string; readonly reverse: boolean },
+  ): Iterable<string> {
     const slices = [this.#active, ...this.#sealed].map((run) => run.keysInRange(space, range.start, range.end));
     return mergeKeys(
       slices.filter((slice) => slice.from < slice.to),

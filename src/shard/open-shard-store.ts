@@ -17,7 +17,10 @@ export interface ShardStoreOpeners {
   readonly timers: Timers;
   readonly openTree: () => TreeReader;
   /** Recovers the log; tells of damage before the damaged end is cut off. */
-  readonly openLog: (onCorruption: (corruption: LogCorruption) => void) => { readonly log: Log; readonly recovery: LogRecovery };
+  readonly openLog: (onCorruption: (corruption: LogCorruption) => void) => {
+    readonly log: Log;
+    readonly recovery: LogRecovery;
+  };
   readonly makeApplier: (parts: {
     readonly log: Log;
     readonly tree: TreeReader;
@@ -29,7 +32,11 @@ export interface ShardStoreOpeners {
  * Opens one shard's files as a store and checks that tree and log belong together: the log reaches at least as far as the
  * tree, and back to where the tree ends (storage.md, Recovery).
  */
-export function openShardStore(openers: ShardStoreOpeners, listener: ShardStoreListener, noteDamage: NoteDamage): ShardStore {
+export function openShardStore(
+  openers: ShardStoreOpeners,
+  listener: ShardStoreListener,
+  noteDamage: NoteDamage,
+): ShardStore {
   const tree = openers.openTree();
   const { log, recovery } = openers.openLog(({ file, offset, detail }) => {
     noteDamage(`Flushed data of the log are damaged: ${file} at byte ${offset}: ${detail}`, false);

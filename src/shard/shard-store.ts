@@ -149,10 +149,14 @@ export class ShardStore {
     const entries: { entry: Entry; raw: Buffer }[] = [];
     let sequence = this.#lastSequence;
     let { epoch } = this.#lastEpoch;
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const entry = decodeEntry(bytes, at);
-      if (entry.sequence !== sequence + 1) throw new EntryFormatError(`Entry ${entry.sequence} does not follow ${sequence}`);
-      if (entry.epoch < epoch || entry.epoch > epochMax) throw new EntryFormatError(`Epoch ${entry.epoch} is out of order`);
+      if (entry.sequence !== sequence + 1) {
+        throw new EntryFormatError(`Entry ${entry.sequence} does not follow ${sequence}`);
+      }
+      if (entry.epoch < epoch || entry.epoch > epochMax) {
+        throw new EntryFormatError(`Epoch ${entry.epoch} is out of order`);
+      }
       entries.push({ entry, raw: bytes.subarray(at, at + entry.lengthBytes) });
       sequence = entry.sequence;
       epoch = entry.epoch;
@@ -192,7 +196,10 @@ export class ShardStore {
   }
 
   /** Starts anew behind a copied state (§2.12); the tree has been filled through the applier before. Only while quiet. */
-  restartBehind(base: { readonly sequence: Sequence; readonly epochs: readonly EpochMark[] }, logClockMs: number): void {
+  restartBehind(
+    base: { readonly sequence: Sequence; readonly epochs: readonly EpochMark[] },
+    logClockMs: number,
+  ): void {
     this.log.restart(base);
     this.memtable.reset(base.sequence);
     this.#lastSequence = base.sequence;
@@ -270,7 +277,7 @@ export class ShardStore {
     while (this.#lastSequence < last) {
       const { bytes } = this.log.read(this.#lastSequence + 1, REPLAY_BYTES);
       assert(bytes.length > 0, "the log holds every entry behind the tree's position");
-      for (let at = 0; at < bytes.length; ) {
+      for (let at = 0; at < bytes.length;) {
         const entry = decodeEntry(bytes, at);
         this.#enter(entry);
         at += entry.lengthBytes;

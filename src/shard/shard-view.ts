@@ -1,5 +1,5 @@
 import { SPACE, type Space } from "../model/entry.ts";
-import type { Key } from "../model/key.ts";
+import { keyOfBinary, type Key } from "../model/key.ts";
 import type { ScanItem, ScanOperation } from "../model/operation.ts";
 import type { Sequence } from "../model/position.ts";
 import { isExpired, type Record } from "../model/record.ts";
@@ -95,7 +95,7 @@ class PageBuilder {
     const { record } = seen;
     if (record === null || isExpired(record, this.#nowMs)) {
       this.depend(seen.sequence);
-      if (record !== null) this.#expired.push(key as Key);
+      if (record !== null) this.#expired.push(keyOfBinary(key));
       return true;
     }
     const bytes = key.length + (this.#scan.keysOnly ? 0 : record.value.length);
@@ -107,7 +107,13 @@ class PageBuilder {
     this.depend(seen.sequence);
     this.#bytes += bytes;
     const { version, expiryMs, contentType } = record;
-    this.#items.push({ key: key as Key, value: this.#scan.keysOnly ? null : record.value, version, expiryMs, contentType });
+    this.#items.push({
+      key: keyOfBinary(key),
+      value: this.#scan.keysOnly ? null : record.value,
+      version,
+      expiryMs,
+      contentType,
+    });
     return true;
   }
 

@@ -1,0 +1,29 @@
+import { mutant } from "../base/mutants.ts";
+import type { Sequence } from "../model/position.ts";
+import type { Diverged } from "./messages.ts";
+import { cutPosition, type LogShape } from "./position-check.ts";
+
+/** What a replica's own store says about what it must not give up. */
+export interface CutInputs {
+  readonly log: LogShape;
+  readonly answer: Diverged;
+  /** Everything up to here is known to be committed, or is in the tree. */
+  readonly committedThrough: Sequence;
+  /** How many lossy promotions this log has seen, and how many the leader has. */
+  readonly lineage: number;
+  readonly leaderLineage: number;
+}
+
+export type CutDecision =
+  | { readonly kind: "cut"; readonly to: Sequence }
+  /** A promotion gave up what is committed here: keep it for the operator, and copy everything from the leader. */
+  | { readonly kind: "resync"; readonly to: Sequence }
+  /** Committed entries stand against the leader's log, and nothing explains it: stop, keep the files. */
+  | { readonly kind: "halt"; readonly to: Sequence };
+
+/** What to do about DIVERGED (§2.11) without ever cutting what is committed by mistake (rule P2). */
+export function decideCut(inputs: CutInputs): CutDecision {
+  const to = cutPosition(inputs.log, inputs.answer);
+  if (to >= inputs.committedThrough || mutant("M33")) return { kind: "cut", to };
+  return { kind: to > 0 && inputs.leaderLineage > inputs.lineage ? "resync" : "halt", to };
+}

@@ -1,0 +1,61 @@
+import { LIMITS } from "../model/limits.ts";
+import type { Follower } from "./follower.ts";
+import type { LeaderTerm } from "./leader-term.ts";
+import type { LogFetch } from "./log-fetch.ts";
+import type { MemberState } from "./member-environment.ts";
+import type { Promotion } from "./promotion.ts";
+
+/** What a member does at the moment; exactly one of these at any time. */
+export type Duty =
+  | { readonly kind: "starting" }
+  /** Leads as soon as it has fetched what another member's log holds beyond its own. */
+  | { readonly kind: "catching-up"; readonly fetch: LogFetch }
+  | { readonly kind: "leading"; readonly term: LeaderTerm }
+  | { readonly kind: "following"; readonly follower: Follower }
+  | { readonly kind: "promoting"; readonly promotion: Promotion }
+  /** Leaving a role: the write and flush under way are waited for (§2.10). */
+  | { readonly kind: "changing" }
+  | { readonly kind: "waiting"; readonly reason: string; readonly sinceMs: number };
+
+/** The role that a duty amounts to for everybody else. */
+export function roleOf(duty: Duty): "leader" | "replica" | "none" {
+  if (duty.kind === "leading") return "leader";
+  return duty.kind === "following" ? "replica" : "none";
+}
+
+/** Whether a member serves as it should; the sentence says what it does, or why it does not serve. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly reason: string;
+}
+
+export function readinessOf(duty: Duty, state: MemberState): Readiness {
+  switch (duty.kind) {
+    case "leading":
+      return duty.term.isOpen
+        ? { ready: true, reason: "leads" }
+        : { ready: false, reason: "leads, and waits for its first entry to be committed" };
+    case "following":
+      return readinessOfReplica(duty.follower, state);
+    case "waiting":
+      return { ready: false, reason: duty.reason };
+    case "catching-up":
+      return { ready: false, reason: "fetches the end of the log before it leads" };
+    case "promoting":
+      return { ready: false, reason: "is being promoted" };
+    case "changing":
+      return { ready: false, reason: "is changing its role" };
+    case "starting":
+      return { ready: false, reason: "is starting" };
+  }
+}
+
+function readinessOfReplica(follower: Follower, state: MemberState): Readiness {
+  const { leader } = follower;
+  if (state.bootstrap !== null) return { ready: false, reason: `copies its data from ${leader}` };
+  if (!follower.isStreaming) return { ready: false, reason: `tries to reach leader ${leader}` };
+  const lag = follower.lag();
+  const isClose = lag.entries <= LIMITS.readyLagEntriesMax && lag.ms <= LIMITS.readyLagMsMax;
+  if (!isClose) return { ready: false, reason: `is ${lag.entries} entries behind leader ${leader}` };
+  return { ready: true, reason: `follows ${leader}` };
+}

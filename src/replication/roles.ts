@@ -1,0 +1,297 @@
+import { mutant } from "../base/mutants.ts";
+import { KvError } from "../model/errors.ts";
+import type { Leadership } from "../model/leadership.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { NodeName } from "../model/position.ts";
+import type { PromotionReport, PromotionRequest } from "../model/status.ts";
+import type { ShardStore } from "../shard/shard-store.ts";
+import type { Accounts } from "./accounts.ts";
+import type { Duty } from "./duty.ts";
+import { Follower } from "./follower.ts";
+import { LeaderTerm } from "./leader-term.ts";
+import type { LeadershipMemory } from "./leadership-memory.ts";
+import { LogFetch } from "./log-fetch.ts";
+import { allListed, leaderNews, logEndOf } from "./member-account.ts";
+import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
+import type { MemberLink } from "./member-link.ts";
+import type { StoreLeadership } from "./messages.ts";
+import { Promotion } from "./promotion.ts";
+import { decideRole, highestEpoch } from "./startup-decision.ts";
+
+export interface RolesParts {
+  readonly env: MemberEnvironment;
+  readonly config: MemberConfig;
+  readonly link: MemberLink;
+  readonly accounts: Accounts;
+  readonly memory: LeadershipMemory;
+  /** Drawn anew at every start of the process. */
+  readonly boot: string;
+}
+
+const POLL_MS = 2000;
+/** A leader that was asked to step down for a promotion that never came decides its role anew after this long. */
+const STEPPED_DOWN_MS = 10_000;
+const SUSPENDED = "Stepped down for a promotion; waits for its outcome";
+
+/**
+ * The roles of one member, one after the other, by the rules of static mode (T1–T6).
+ *
+ * Owns the present duty. Invariant: at most one duty touches the store at a time; it is left in one synchronous step that
+ * settles everything it owes, and the next begins only when the store is quiet (§2.10). What must not be forgotten is
+ * durable before it is acted upon.
+ */
+export class Roles {
+  readonly #env: MemberEnvironment;
+  readonly #config: MemberConfig;
+  readonly #link: MemberLink;
+  readonly #accounts: Accounts;
+  readonly #memory: LeadershipMemory;
+  readonly #boot: string;
+  #store: ShardStore | null = null;
+  #duty: Duty = { kind: "starting" };
+  #polledMs = 0;
+  #isStopped = false;
+
+  constructor(parts: RolesParts) {
+    this.#env = parts.env;
+    this.#config = parts.config;
+    this.#link = parts.link;
+    this.#accounts = parts.accounts;
+    this.#memory = parts.memory;
+    this.#boot = parts.boot;
+  }
+
+  get duty(): Duty {
+    return this.#duty;
+  }
+
+  /** Null until the log is recovered. */
+  get store(): ShardStore | null {
+    return this.#store;
+  }
+
+  onRecovered(store: ShardStore): void {
+    this.#store = store;
+  }
+
+  /** Leaves the present duty for good. */
+  stop(done: () => void): void {
+    this.#isStopped = true;
+    this.#leave(done);
+  }
+
+  /** Decides what to be from what is known now, and begins to be it. The present duty must be over. */
+  decide(): void {
+    const store = this.#store;
+    if (store === null || this.#isStopped) return;
+    const accounts = this.#accounts.answered();
+    const silent = this.#accounts.silent();
+    const decision = decideRole({
+      self: this.#config.node,
+      state: this.#memory.state,
+      logEnd: logEndOf(this.#store),
+      accounts,
+      isFirstLeader: this.#config.isFirstLeader,
+      firstLeader: this.#config.shard.members[0]?.node ?? this.#config.node,
+    });
+    if (decision.kind === "wait") return this.#wait(decision.reason);
+    if (decision.kind === "follow") {
+      if (decision.leadership !== null) this.#memory.remember(decision.leadership);
+      return this.#follow(decision.leader);
+    }
+    if (silent.length > 0) this.#env.logger.warn("Some members did not answer", { silent });
+    if (decision.fetchFrom === null) return this.#leadAgain(decision.base);
+    const fetch = new LogFetch({
+      env: this.#env,
+      link: this.#link,
+      store,
+      from: decision.fetchFrom,
+      done: () => this.#leadAgain(decision.base),
+    });
+    this.#duty = { kind: "catching-up", fetch };
+    fetch.start();
+  }
+
+  /** Leads with a new epoch, in the place that this node's own state or the configuration gives it (rule T2). */
+  #leadAgain(base: Leadership | null): void {
+    const { state } = this.#env.stateFile;
+    const epoch = highestEpoch({ state, logEnd: logEndOf(this.#store), accounts: this.#accounts.answered() }) + 1;
+    const isOldEpoch = mutant("M27") && base !== null;
+    this.#lead(
+      {
+        epoch: isOldEpoch ? base.epoch : epoch,
+        term: isOldEpoch ? base.term : this.#env.random.hex64(),
+        leader: state.store,
+        lineage: base?.lineage ?? 0,
+        inSync: base?.inSync ?? allListed(this.#config, state),
+        setVersion: (base?.setVersion ?? 0) + 1,
+      },
+      false,
+    );
+  }
+
+  #lead(leadership: Leadership, isPromotion: boolean): void {
+    const env = this.#env;
+    const store = this.#store;
+    if (store === null || this.#isStopped) return;
+    if (store.roomFor(LIMITS.keyBytesMax) !== "yes") {
+      this.#wait("The disk has no room to begin a leadership");
+      const waiting = this.#duty;
+      store.log.whenRoomChanges(() => {
+        if (this.#duty === waiting) this.#lead(leadership, isPromotion);
+      });
+      return;
+    }
+    this.#memory.begin(leadership);
+    const parts = { env, config: this.#config, link: this.#link, store, boot: this.#boot, leadership, isPromotion };
+    const term = new LeaderTerm(parts);
+    this.#duty = { kind: "leading", term };
+    env.logger.info("Leads", {
+      shard: this.#config.shard.name,
+      epoch: leadership.epoch,
+      from: term.epochStart,
+      isPromotion,
+    });
+  }
+
+  #follow(leader: NodeName): void {
+    const store = this.#store;
+    if (store === null || this.#isStopped) return;
+    const follower = new Follower({
+      env: this.#env,
+      config: this.#config,
+      link: this.#link,
+      store,
+      boot: this.#boot,
+      leader,
+      adopt: (leadership) => this.#memory.adopt(leadership, store.lastEpoch.epoch),
+      onLost: () => this.#poll(),
+      onHalt: (reason) => this.#leave(() => this.#wait(reason)),
+    });
+    this.#duty = { kind: "following", follower };
+    this.#env.logger.info("Follows", { shard: this.#config.shard.name, leader });
+    follower.start();
+  }
+
+  #wait(reason: string): void {
+    this.#duty = { kind: "waiting", reason, sinceMs: this.#env.clock.nowMs() };
+    this.#env.logger.warn(reason);
+  }
+
+  #poll(): void {
+    const nowMs = this.#env.clock.nowMs();
+    if (nowMs - this.#polledMs < POLL_MS) return;
+    this.#polledMs = nowMs;
+    this.#accounts.ask();
+  }
+
+  /** Ends the present role in one step, and calls `next` when the store is quiet (§2.10). */
+  #leave(next: () => void): void {
+    const duty = this.#duty;
+    const store = this.#store;
+    this.#duty = { kind: "changing" };
+    if (duty.kind === "leading") duty.term.end();
+    if (duty.kind === "catching-up") duty.fetch.end();
+    if (store === null) return next();
+    if (mutant("M93")) next();
+    else if (duty.kind === "following") duty.follower.end(next);
+    else store.quiesce(next);
+  }
+
+  /** Once in a while: a leader suspended for a promotion that never came, members that are not heard of (rule T4). */
+  onTick(): void {
+    const nowMs = this.#env.clock.nowMs();
+    const duty = this.#duty;
+    if (duty.kind === "waiting" && duty.reason === SUSPENDED && nowMs - duty.sinceMs > STEPPED_DOWN_MS) this.decide();
+    else if (this.#isLonely()) this.#poll();
+  }
+
+  /** Somebody named a leadership: step down, follow, or note a conflict, as it asks. */
+  learn(leadership: Leadership): void {
+    const duty = this.#duty;
+    if (duty.kind === "starting" || duty.kind === "changing" || duty.kind === "promoting") return;
+    const { known } = this.#memory;
+    const isForeign = leadership.leader.node !== this.#config.node;
+    if (this.#memory.isRival(leadership) && known?.leader.node === this.#config.node && isForeign) {
+      this.#memory.noteConflict(leadership);
+      return this.#leave(() => this.decide());
+    }
+    if (known !== null && (leadership.epoch < known.epoch || this.#memory.isRival(leadership))) return;
+    const isNew = known === null || leadership.epoch > known.epoch;
+    this.#memory.remember(leadership);
+    const followsOther = duty.kind === "following" && duty.follower.leader !== leadership.leader.node;
+    if (isNew || followsOther) this.#leave(() => this.decide());
+  }
+
+  /** Makes this node the leader by the operator's word (rule T1). `request.node` must be this node. */
+  promote(request: PromotionRequest, done: (report: PromotionReport | KvError) => void): void {
+    const store = this.#store;
+    if (request.node !== this.#config.node || request.shard !== this.#config.shard.name) {
+      return done(
+        new KvError("INVALID_ARGUMENT", `${this.#config.node} is a member of shard ${this.#config.shard.name} only`),
+      );
+    }
+    if (store === null || this.#duty.kind === "promoting" || this.#duty.kind === "changing") {
+      return done(new KvError("NOT_READY", `${this.#config.node} is starting or changing its role; try again`));
+    }
+    const promotion: Promotion = new Promotion({
+      env: this.#env,
+      config: this.#config,
+      link: this.#link,
+      store,
+      accounts: this.#accounts,
+      request,
+      leaderNews: leaderNews(this.#duty, store, this.#env.clock),
+      stopDuty: (quiet) =>
+        this.#leave(() => {
+          this.#duty = { kind: "promoting", promotion };
+          quiet();
+        }),
+      lead: (leadership) => this.#lead(leadership, true),
+      done: (report) => {
+        if (this.#duty.kind === "promoting") this.decide();
+        done(report);
+      },
+    });
+    promotion.start();
+  }
+
+  /** Somebody has seen a higher epoch than the one this node leads with (§2.6 step 1): find out whose it is. */
+  onDeposed(epoch: number): void {
+    this.#memory.noteSeen(epoch);
+    this.#leave(() => {
+      this.#wait(`Another member has seen epoch ${epoch}; looking for its leader`);
+      this.#accounts.ask();
+    });
+  }
+
+  /** A promotion of another member asks for this node's log end, and for an end to its leadership (rule T1). */
+  onStepDown(from: NodeName, id: number): void {
+    if (this.#store === null) return;
+    const answer = (): void => {
+      this.#link.send(from, "STEPPED_DOWN", { id, ...logEndOf(this.#store) });
+    };
+    if (this.#duty.kind !== "leading") return answer();
+    this.#leave(() => {
+      this.#wait(SUSPENDED);
+      answer();
+    });
+  }
+
+  /** A promotion hands out the new leadership (rule T1). */
+  onStoreLeadership(from: NodeName, message: StoreLeadership): void {
+    const { isAccepted, isNew } = this.#memory.take(message.leadership);
+    const { store, bootstrap } = this.#memory.state;
+    const complete = bootstrap === null;
+    this.#link.send(from, "STORED_LEADERSHIP", { id: message.id, accepted: isAccepted, store, complete });
+    if (isNew && this.#duty.kind !== "starting" && this.#duty.kind !== "changing") this.#leave(() => this.decide());
+  }
+
+  /** Whether somebody should be asked who leads, or who else believes to lead (rule T4). */
+  #isLonely(): boolean {
+    const duty = this.#duty;
+    if (duty.kind === "following") return !duty.follower.isStreaming;
+    if (duty.kind === "leading") return duty.term.replicas().some((replica) => !replica.connected);
+    return duty.kind === "waiting";
+  }
+}
