@@ -4,8 +4,7 @@ import type { Epoch, NodeName } from "../model/position.ts";
 import type { Shard, Topology } from "../model/topology.ts";
 import type { PeerNetwork } from "../wire/peer-network.ts";
 import type { KnownLeader, LocalMember } from "./local-member.ts";
-import { decodeHeader } from "../replication/message-codec.ts";
-import { readLeaderHint } from "./leader-hint.ts";
+import { readLeaderHint, readStateReport } from "./leader-hint.ts";
 import type { NodeCounters } from "./node-counters.ts";
 
 export interface LeaderDirectoryParts {
@@ -120,12 +119,11 @@ export class LeaderDirectory {
 
   /** A STATE message about any shard. Throws ProtocolError when its header makes no sense. */
   heardState(shard: string, from: NodeName, header: unknown): void {
-    const { role, leadership } = decodeHeader("STATE", header);
+    const { isLeader, known } = readStateReport(header);
     const entry = this.#entries.get(shard);
-    if (entry === undefined || leadership === null || !isMember(entry.shard, from)) return;
-    const heard = { epoch: leadership.epoch, term: leadership.term, leader: leadership.leader.node };
-    if (role === "leader" && heard.leader === from) this.#heardLeader(entry, from, heard);
-    else this.learn(shard, heard);
+    if (entry === undefined || known === null || !isMember(entry.shard, from)) return;
+    if (isLeader && known.leader === from) this.#heardLeader(entry, from, known);
+    else this.learn(shard, known);
   }
 
   /** `node` did not answer as the shard's leader. Only a doubt about the leader known now starts a search. */

@@ -267,7 +267,7 @@ test("a node that is stopping answers what was under way, and refuses the rest d
   assert.deepEqual(events, ["quiet", "ok"]);
   assert.equal(codeOf(made.ask("s1m0", setOf(made.keyOf(1), "1"))), "STOPPING");
   assert.equal(codeOf(made.ask("s0m0", setOf(made.keyOf(1), "1"))), "STOPPING");
-  assert.equal(made.shard(1).executed.length, 0);
+  assert.equal(made.shard(1).rows.size, 0);
   assert.equal(made.node("s1m0").core.readiness().ready, false);
 });
 
