@@ -22,14 +22,7 @@ export class DirectoryLock {
   /** Takes the lock, or throws KvError DIRECTORY_IN_USE, which names the owner's process id where it is known. */
   static take(directory: string): DirectoryLock {
     if (mutant("M67")) return new DirectoryLock(takeByAge(directory));
-    const database = new DatabaseSync(join(directory, LOCK_NAME));
-    try {
-      database.exec("PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
-    } catch (error) {
-      database.close();
-      if (isBusy(error)) throw inUse(directory);
-      throw error;
-    }
+    const database = openLocked(directory);
     writeFileSync(join(directory, OWNER_NAME), `${process.pid}\n`, { mode: 0o600 });
     return new DirectoryLock(() => {
       rmSync(join(directory, OWNER_NAME), { force: true });
@@ -47,8 +40,24 @@ export class DirectoryLock {
   }
 }
 
+function openLocked(directory: string): DatabaseSync {
+  let database: DatabaseSync | null = null;
+  try {
+    database = new DatabaseSync(join(directory, LOCK_NAME));
+    database.exec("PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+    return database;
+  } catch (error) {
+    database?.close();
+    if (isBusy(error)) throw inUse(directory);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new KvError("WRONG_DIRECTORY", `The data directory ${directory} cannot be used: ${reason}`, { cause: error });
+  }
+}
+
+/** The primary code is in the low byte; the rest says in which situation. */
 function isBusy(error: unknown): boolean {
-  return error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY;
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return false;
+  return (error.errcode & 0xff) === SQLITE_BUSY;
 }
 
 function inUse(directory: string): KvError {

@@ -21,7 +21,8 @@ export class FileWindow {
   view(offset: number, lengthBytes: number): Buffer {
     const end = offset + lengthBytes;
     if (offset < this.#chunkStart || end > this.#chunkStart + this.#chunk.length) {
-      const chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, lengthBytes));
+      const wanted = Math.min(CHUNK_BYTES, this.#file.sizeBytes - offset);
+      const chunk = Buffer.allocUnsafeSlow(Math.max(wanted, lengthBytes));
       const count = this.#file.read(chunk, offset);
       chunk.fill(0, count);
       this.#chunk = chunk;

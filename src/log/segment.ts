@@ -1,7 +1,9 @@
 import { assert } from "../base/assert.ts";
 import type { DiskFile } from "../base/disk.ts";
+import { KvError } from "../model/errors.ts";
 import type { Sequence } from "../model/position.ts";
 import { SegmentCursor } from "./segment-cursor.ts";
+import type { StoredEntry } from "./segment-cursor.ts";
 import {
   BATCH_HEADER_BYTES,
   batchesEnd,
@@ -145,7 +147,7 @@ export class Segment {
     let sizeBytes = 0;
     let last = from - 1;
     while (last < this.#lastSequence) {
-      const entry = cursor.next(from);
+      const entry = this.#nextWhole(cursor, from, pieces.length > 0);
       if (entry === null) break;
       if (entry.header.sequence < from) continue;
       if (sizeBytes > 0 && sizeBytes + entry.bytes.length > bytesMax) break;
@@ -154,6 +156,16 @@ export class Segment {
       last = entry.header.sequence;
     }
     return { bytes: pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces), last };
+  }
+
+  /** Damage behind what a read has already is for the next read to report. */
+  #nextWhole(cursor: SegmentCursor, from: Sequence, hasEntries: boolean): StoredEntry | null {
+    try {
+      return cursor.next(from);
+    } catch (error) {
+      if (hasEntries && error instanceof KvError && error.code === "CORRUPT") return null;
+      throw error;
+    }
   }
 
   /** Where to cut so that `sequence` (of this segment, or one below its first) is the last. Throws KvError CORRUPT. */

@@ -60,7 +60,7 @@ export function sequencesOf(entries: readonly Buffer[]): Sequence[] {
 
 /** One node's disk and the log on it, through crashes. */
 export class LogFixture {
-  readonly timers: ManualTimers = new ManualTimers();
+  readonly timers: ManualTimers;
   readonly random: SeededRandom;
   readonly disk: SimDisk;
   readonly sizes: LogSizes;
@@ -68,7 +68,9 @@ export class LogFixture {
   corruptions: LogCorruption[] = [];
   #log: SegmentedLog | null = null;
 
-  constructor(options: { seed?: number; sizes?: LogSizes; disk?: SimDisk } = {}) {
+  /** With `disk`, an existing disk that uses `timers`. */
+  constructor(options: { seed?: number; sizes?: LogSizes; disk?: SimDisk; timers?: ManualTimers } = {}) {
+    this.timers = options.timers ?? new ManualTimers();
     this.random = new SeededRandom(options.seed ?? 7);
     this.disk = options.disk ?? new SimDisk(this.timers, this.random.fork("disk"));
     this.sizes = options.sizes ?? SMALL_SIZES;

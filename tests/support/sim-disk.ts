@@ -134,9 +134,9 @@ export class SimDisk implements Disk {
     this.#flushed = new Map(this.#visible);
   }
 
-  /** An independent copy in the present state, flushed or not, whose callbacks use the same timers. */
-  clone(): SimDisk {
-    const copy = new SimDisk(this.#timers, this.#random.fork("clone"));
+  /** An independent copy in the present state; what was not flushed is as unflushed there. */
+  clone(timers: Timers = this.#timers): SimDisk {
+    const copy = new SimDisk(timers, this.#random.fork("clone"));
     const inodes = new Map<SimInode, SimInode>();
     const cloned = (entries: Map<string, SimInode>): Map<string, SimInode> =>
       new Map(

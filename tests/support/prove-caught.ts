@@ -1,0 +1,20 @@
+import { AssertionError } from "node:assert/strict";
+import { clearMutants, plantMutant } from "../../src/base/mutants.ts";
+
+/**
+ * Proves that `check` notices the planted bug `id` (rule D12): it must fail an assertion while the bug is there, and pass when
+ * it is not. A crash of another kind proves nothing.
+ */
+export function proveCaught(id: string, check: () => void): void {
+  check();
+  plantMutant(id);
+  try {
+    check();
+  } catch (error) {
+    if (error instanceof AssertionError) return;
+    throw error;
+  } finally {
+    clearMutants();
+  }
+  throw new Error(`The check passes although ${id} is planted`);
+}
