@@ -9,6 +9,9 @@ const OWNER_NAME = "lock.pid";
 const SQLITE_BUSY = 5;
 const STALE_AFTER_MS = 1500;
 
+/** What holds the locks of this process: a database that nobody refers to is collected as garbage, and its lock with it. */
+const held = new Set<DatabaseSync>();
+
 /**
  * Makes a process the only owner of a data directory (rule S6).
  *
@@ -23,10 +26,12 @@ export class DirectoryLock {
   static take(directory: string): DirectoryLock {
     if (mutant("M67")) return new DirectoryLock(takeByAge(directory));
     const database = openLocked(directory);
+    held.add(database);
     writeFileSync(join(directory, OWNER_NAME), `${process.pid}\n`, { mode: 0o600 });
     return new DirectoryLock(() => {
       rmSync(join(directory, OWNER_NAME), { force: true });
       database.close();
+      held.delete(database);
     });
   }
 
