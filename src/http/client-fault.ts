@@ -7,6 +7,8 @@ export interface ParserFault extends Error {
   readonly reason?: string;
   /** What arrived last, the fault in it. */
   readonly rawPacket?: Buffer;
+  /** Where in it the fault was found. */
+  readonly bytesParsed?: number;
 }
 
 const METHOD_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32} \S+ HTTP\/1\.[01]\r\n/;
@@ -21,11 +23,17 @@ export function errorOfFault(fault: ParserFault): KvError | null {
   if (code === "HPE_CHUNK_EXTENSIONS_OVERFLOW") {
     return new KvError("VALUE_TOO_LARGE", "The chunk extensions are larger than their limit");
   }
-  if (code === "HPE_INVALID_METHOD" && METHOD_LINE.test(fault.rawPacket?.toString("latin1", 0, 16_384) ?? "")) {
+  if (code === "HPE_INVALID_METHOD" && METHOD_LINE.test(faultyLine(fault))) {
     return new KvError("METHOD_NOT_ALLOWED", "The method is not known");
   }
   if (!code.startsWith("HPE_")) return null;
   return new KvError("BAD_REQUEST", `The bytes are not a valid HTTP request: ${fault.reason ?? code}`);
+}
+
+/** The line that the fault is in, with what follows. */
+function faultyLine({ rawPacket = Buffer.alloc(0), bytesParsed = 0 }: ParserFault): string {
+  const lineStart = rawPacket.lastIndexOf("\n", Math.max(bytesParsed - 1, 0)) + 1;
+  return rawPacket.toString("latin1", lineStart, lineStart + LIMITS.urlBytesMax);
 }
 
 /** The parser counts target and headers together; a first line without an end says which of them it was. */

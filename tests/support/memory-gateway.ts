@@ -1,0 +1,283 @@
+import type { Clock } from "../../src/base/clock.ts";
+import { KvError } from "../../src/model/errors.ts";
+import type { Key } from "../../src/model/key.ts";
+import type {
+  Answerer,
+  Condition,
+  KeyOperation,
+  Reply,
+  ReplyCallback,
+  RequestOptions,
+  Result,
+  SetOperation,
+} from "../../src/model/operation.ts";
+import { isExpired, type Record } from "../../src/model/record.ts";
+import { hashOfKey, slotOfKey } from "../../src/model/slot.ts";
+import type { MemberStatus, PromotionReport, PromotionRequest } from "../../src/model/status.ts";
+import type {
+  ClusterPage,
+  ClusterScan,
+  ClusterStatus,
+  Explanation,
+  Gateway,
+  RequestSequence,
+} from "../../src/node/gateway.ts";
+
+const SHARD = "Solo";
+const INTEGER_LIMIT = 2n ** 63n;
+
+/** What was asked of the gateway, for tests that look at how a front door translates. */
+export interface AskedOperation {
+  readonly operation: KeyOperation;
+  readonly options: RequestOptions;
+}
+
+/**
+ * The node behind a front door, in memory: one shard, which this node leads, over a map.
+ *
+ * Real semantics (versions, conditions, expiry, atomic batches, ordered pages) without log, disk or network. Tests may make
+ * it fail, hold its answers back, or claim that another node leads.
+ */
+export class MemoryGateway implements Gateway {
+  readonly node: string;
+  /** What was asked for, while somebody wants to know: null, so that values are not kept for ever. */
+  asked: AskedOperation[] | null = null;
+  /** Who leads, as far as this node knows. */
+  leader: string | null;
+  ready = true;
+  /** Answers everything with this error while it is set. */
+  failure: KvError | null = null;
+  /** Rows of a page above this are left for the next one, as where a page reaches its size in bytes. */
+  pageRowsMax: number = Number.MAX_SAFE_INTEGER;
+  readonly #clock: Clock;
+  readonly #records = new Map<Key, Record>();
+  #version = 0;
+  #held: Array<() => void> | null = null;
+
+  constructor(node: string, clock: Clock) {
+    this.node = node;
+    this.leader = node;
+    this.#clock = clock;
+  }
+
+  /** From now on answers wait for `release`. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  get heldCount(): number {
+    return this.#held?.length ?? 0;
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const answer of held) answer();
+  }
+
+  /** Everything is carried out at once here, so every order is the order of the calls. */
+  sequence(): RequestSequence {
+    return this;
+  }
+
+  execute(operation: KeyOperation, options: RequestOptions, done: ReplyCallback): void {
+    this.asked?.push({ operation, options });
+    const reply =
+      this.failure === null ? this.#reply(this.#apply(operation, ++this.#version)) : this.#failed(this.failure);
+    this.#answer(() => done(reply));
+  }
+
+  executeBatch(
+    operations: readonly KeyOperation[],
+    options: RequestOptions,
+    done: (replies: readonly Reply[]) => void,
+  ): void {
+    const version = ++this.#version;
+    const { failure } = this;
+    const replies = operations.map((operation): Reply => {
+      this.asked?.push({ operation, options });
+      return failure === null ? this.#reply(this.#apply(operation, version)) : this.#failed(failure);
+    });
+    this.#answer(() => done(replies));
+  }
+
+  scan(scan: ClusterScan, done: (page: ClusterPage | KvError) => void): void {
+    const page = this.failure ?? this.#page(scan);
+    this.#answer(() => done(page));
+  }
+
+  leaderOf(_key: Key): { shard: string; leader: string | null } {
+    return { shard: SHARD, leader: this.leader };
+  }
+
+  cluster(done: (status: ClusterStatus) => void): void {
+    const member = { ...this.memberStatus(), reachable: true as const };
+    done({
+      cluster: "test",
+      answeredBy: this.node,
+      coordinator: "static",
+      replication: "async",
+      shards: [
+        { shard: SHARD, index: 0, leader: this.leader, epoch: 1, inSync: [this.node], members: [member], warnings: [] },
+      ],
+      imbalance: 1,
+    });
+  }
+
+  explain(key: Key, done: (explanation: Explanation) => void): void {
+    const version = this.#live(key)?.version ?? null;
+    done({
+      key,
+      hash: hashOfKey(key),
+      slot: slotOfKey(key),
+      shard: SHARD,
+      leader: this.leader,
+      copies: [{ node: this.node, role: "leader", reachable: true, version, lagEntries: 0, lagMs: 0 }],
+    });
+  }
+
+  promote(request: PromotionRequest, done: (report: PromotionReport | KvError) => void): void {
+    if (request.shard !== SHARD) {
+      done(new KvError("INVALID_ARGUMENT", `There is no shard ${request.shard}`));
+      return;
+    }
+    const refusal = request.node === this.node ? null : `${request.node} is no member of ${SHARD}`;
+    done({
+      shard: request.shard,
+      node: request.node,
+      done: refusal === null && !request.dryRun,
+      findings: ["Every member answered"],
+      refusal,
+      epoch: 1,
+      missingEntries: 0,
+    });
+  }
+
+  readiness(): { ready: boolean; reason: string } {
+    return { ready: this.ready, reason: this.ready ? "" : "The replica is far behind" };
+  }
+
+  memberStatus(): MemberStatus {
+    return {
+      node: this.node,
+      role: "leader",
+      state: "leads",
+      ready: this.ready,
+      epoch: 1,
+      store: "00000000-0000-4000-a000-000000000000",
+      lastSequence: this.#version,
+      durableSequence: this.#version,
+      commitSequence: this.#version,
+      appliedSequence: this.#version,
+      lagEntries: 0,
+      lagMs: 0,
+      keyCount: this.#records.size,
+      logBytes: 0,
+      treeFileBytes: 0,
+      treeLiveBytes: 0,
+      memtableBytes: 0,
+      diskFreeBytes: 0,
+      readOnlyReason: null,
+      discardedEntriesFile: null,
+      readsPerSecond: 0,
+      writesPerSecond: 0,
+      replicas: [
+        {
+          node: "127.0.0.9:1",
+          inSync: true,
+          connected: true,
+          durableSequence: this.#version,
+          lagEntries: 2,
+          lagMs: 50,
+        },
+      ],
+    };
+  }
+
+  #apply(operation: KeyOperation, version: number): Result {
+    const { key } = operation;
+    const old = this.#live(key);
+    switch (operation.kind) {
+      case "get":
+        return old === null ? { kind: "absent" } : { kind: "value", record: old };
+      case "set":
+        return this.#set(operation, old, version);
+      case "delete":
+        if (!holds(operation.condition, old)) return { kind: "not-met", old };
+        if (old === null) return { kind: "absent" };
+        this.#records.delete(key);
+        return { kind: "deleted", version };
+      case "increment":
+        return this.#increment(operation, old, version);
+    }
+  }
+
+  #set(operation: SetOperation, old: Record | null, version: number): Result {
+    if (!holds(operation.condition, old)) return { kind: "not-met", old };
+    const { key, value, contentType, expiry } = operation;
+    const expiryMs = expiry.kind === "after" ? this.#clock.wallMs() + expiry.ms : 0;
+    this.#records.set(key, { value: Buffer.from(value), version, expiryMs, contentType });
+    return { kind: "written", version, created: old === null, old: operation.returnOld ? old : null };
+  }
+
+  #increment(operation: { key: Key; by: bigint }, old: Record | null, version: number): Result {
+    const text = old?.value.toString("latin1") ?? "0";
+    if (!/^(?:0|-?[1-9]\d{0,18})$/.test(text)) {
+      return { kind: "failed", error: new KvError("NOT_AN_INTEGER", "The stored value is not a 64-bit integer") };
+    }
+    const value = BigInt(text) + operation.by;
+    if (value >= INTEGER_LIMIT || value < -INTEGER_LIMIT) {
+      return { kind: "failed", error: new KvError("INTEGER_OVERFLOW", "The result would not fit into 64 bits") };
+    }
+    const { expiryMs, contentType } = old ?? { expiryMs: 0, contentType: "" };
+    this.#records.set(operation.key, { value: Buffer.from(value.toString()), version, expiryMs, contentType });
+    return { kind: "incremented", value, version };
+  }
+
+  #page({ start, end, reverse, keysOnly, rowsMax }: ClusterScan): ClusterPage {
+    const keys = [...this.#records.keys()].filter((key) => key >= start && (end === "" || key < end)).sort();
+    if (reverse) keys.reverse();
+    const live = keys.flatMap((key) => {
+      const record = this.#live(key);
+      return record === null ? [] : [{ key, record }];
+    });
+    const page = live.slice(0, Math.min(rowsMax, this.pageRowsMax));
+    const items = page.map(({ key, record: { value, version, expiryMs, contentType } }) => ({
+      key,
+      value: keysOnly ? null : value,
+      version,
+      expiryMs,
+      contentType,
+    }));
+    return { items, resumeKey: page.length < live.length ? (page.at(-1)?.key ?? null) : null };
+  }
+
+  #live(key: Key): Record | null {
+    const record = this.#records.get(key);
+    if (record === undefined) return null;
+    if (!isExpired(record, this.#clock.wallMs())) return record;
+    this.#records.delete(key);
+    return null;
+  }
+
+  #reply(result: Result): Reply {
+    const answerer: Answerer = { shard: SHARD, node: this.node, role: "leader", lagMs: 0 };
+    return { ok: true, result, answerer, position: { epoch: 1, sequence: this.#version } };
+  }
+
+  #failed(error: KvError): Reply {
+    return { ok: false, error };
+  }
+
+  #answer(answer: () => void): void {
+    if (this.#held === null) answer();
+    else this.#held.push(answer);
+  }
+}
+
+function holds(condition: Condition | null, old: Record | null): boolean {
+  if (condition === null) return true;
+  if (condition.kind === "absent") return old === null;
+  if (condition.kind === "present") return old !== null;
+  return old?.version === condition.version;
+}
