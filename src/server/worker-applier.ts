@@ -35,6 +35,7 @@ export class WorkerApplier implements Applier {
   readonly #waiting: Array<() => void> = [];
   #closed: (() => void) | null = null;
   #hasFailed = false;
+  #hasEnded = false;
 
   constructor(parts: WorkerApplierParts) {
     this.#reader = parts.reader;
@@ -77,7 +78,8 @@ export class WorkerApplier implements Applier {
   close(done: () => void): void {
     assert(this.#closed === null, "an applier is closed once");
     this.#closed = done;
-    if (this.#hasFailed) void this.#worker.terminate();
+    if (this.#hasEnded) done();
+    else if (this.#hasFailed) void this.#worker.terminate();
     else this.#send({ kind: "close" });
   }
 
@@ -106,6 +108,7 @@ export class WorkerApplier implements Applier {
   }
 
   #onExit(code: number): void {
+    this.#hasEnded = true;
     if (this.#closed === null) this.#fail(new Error(`The applier's thread ended unasked with code ${code}`));
     else this.#closed();
   }
