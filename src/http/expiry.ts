@@ -2,7 +2,7 @@ import { LIMITS } from "../model/limits.ts";
 import type { Expiry } from "../model/operation.ts";
 import { parseWholeNumber } from "./whole-number.ts";
 
-export const TTL_SECONDS_MAX: number = LIMITS.ttlMsMax / 1000;
+const TTL_SECONDS_MAX = LIMITS.ttlMsMax / 1000;
 
 /** The parameter `ttl`: whole seconds, at least one. Without it a key does not expire. Throws INVALID_ARGUMENT. */
 export function expiryOfTtl(ttl: string | undefined): Expiry {

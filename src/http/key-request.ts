@@ -1,12 +1,12 @@
 import type { Gateway } from "../node/gateway.ts";
 import { KvError } from "../model/errors.ts";
 import { type Key, keyOfBinary } from "../model/key.ts";
-import type { KeyOperation } from "../model/operation.ts";
+import type { KeyOperation, RequestOptions } from "../model/operation.ts";
 import { type Answer, emptyAnswer, headerValue, type Respond } from "./answer.ts";
 import { failedKeyAnswer, type GoodReply } from "./key-answers.ts";
 import { percentDecodePath } from "./percent.ts";
 import type { RequestHead } from "./request-head.ts";
-import { type KeyRequestOptions, takeKeyOptions } from "./request-options.ts";
+import { takeKeyOptions } from "./request-options.ts";
 import type { Work } from "./route.ts";
 
 /** A request on one key, its key and options taken from the head. */
@@ -14,7 +14,8 @@ export interface KeyRequest {
   readonly gateway: Gateway;
   readonly head: RequestHead;
   readonly key: Key;
-  readonly options: KeyRequestOptions;
+  readonly options: RequestOptions;
+  readonly redirect: boolean;
 }
 
 /** What a kind of key request does with its body, and what it makes of the reply. */
@@ -36,14 +37,14 @@ export function takeKey(head: RequestHead): Key {
 
 /** Takes the options; what is left of the parameters belongs to the route. */
 export function keyRequest(gateway: Gateway, head: RequestHead, key: Key): KeyRequest {
-  return { gateway, head, key, options: takeKeyOptions(head) };
+  return { gateway, head, key, ...takeKeyOptions(head) };
 }
 
 /** Refuses what nobody took, then redirects or runs. */
 export function keyWork(request: KeyRequest, work: KeyWork): Work {
-  const { gateway, head, key, options } = request;
+  const { gateway, head, key, options, redirect } = request;
   head.parameters.refuseRest();
-  const elsewhere = options.redirect ? redirection(request) : null;
+  const elsewhere = redirect ? redirection(request) : null;
   if (elsewhere !== null) return { bodyBytesMax: work.bodyBytesMax, run: (_body, respond) => respond(elsewhere) };
   return {
     bodyBytesMax: work.bodyBytesMax,
@@ -52,7 +53,7 @@ export function keyWork(request: KeyRequest, work: KeyWork): Work {
 }
 
 function execute(
-  parts: { gateway: Gateway; key: Key; options: KeyRequestOptions; work: KeyWork; body: Buffer },
+  parts: { gateway: Gateway; key: Key; options: RequestOptions; work: KeyWork; body: Buffer },
   respond: Respond,
 ): void {
   const { gateway, key, options, work, body } = parts;

@@ -3,7 +3,8 @@ import type { RequestOptions } from "../model/operation.ts";
 import type { RequestHead } from "./request-head.ts";
 
 /** The options of a request on one key. `redirect`: the client wants to be sent to the leader instead of being forwarded. */
-export interface KeyRequestOptions extends RequestOptions {
+export interface KeyRequestOptions {
+  readonly options: RequestOptions;
   readonly redirect: boolean;
 }
 
@@ -15,8 +16,7 @@ export function takeOptions(head: RequestHead): RequestOptions {
   if (head.headers.has("kv-route")) {
     throw new KvError("UNKNOWN_PARAMETER", "The header kv-route only has a meaning for requests on one key");
   }
-  const { consistency, durability } = takeKeyOptions(head);
-  return { consistency, durability };
+  return takeKeyOptions(head).options;
 }
 
 /** The same for requests on one key, which also take `KV-Route`. */
@@ -31,7 +31,7 @@ export function takeKeyOptions(head: RequestHead): KeyRequestOptions {
   if (durability !== null && durability !== "async" && durability !== "in-sync") {
     throw new KvError("INVALID_ARGUMENT", "durability must be async or in-sync");
   }
-  return { consistency, durability, redirect: takeRoute(head) };
+  return { options: { consistency, durability }, redirect: takeRoute(head) };
 }
 
 /** For paths that have no options: a known option that would do nothing is refused like an unknown one. */

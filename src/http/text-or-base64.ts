@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
 
 /** Bytes inside JSON: text when they are valid UTF-8, else base64, and then `encoding` says so. */
-export type JsonBytes = { readonly text: string; readonly encoding?: "base64" };
+type JsonBytes = { readonly text: string; readonly encoding?: "base64" };
 
-export function jsonBytes(bytes: Buffer): JsonBytes {
+function jsonBytes(bytes: Buffer): JsonBytes {
   return isUtf8(bytes) ? { text: bytes.toString("utf8") } : { text: bytes.toString("base64"), encoding: "base64" };
 }
 

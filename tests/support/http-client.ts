@@ -160,7 +160,7 @@ export async function sendRaw(
 }
 
 /** Splits what a server sent into answers; a rest that is no whole answer is left out. Answers to HEAD do not occur. */
-export function parseAnswers(bytes: Buffer): TestResponse[] {
+function parseAnswers(bytes: Buffer): TestResponse[] {
   const answers: TestResponse[] = [];
   for (let at = 0; at < bytes.length;) {
     const headEnd = bytes.indexOf("\r\n\r\n", at);
@@ -178,7 +178,7 @@ export function parseAnswers(bytes: Buffer): TestResponse[] {
   return answers;
 }
 
-export function hostAndPort(address: string): { host: string; port: number } {
+function hostAndPort(address: string): { host: string; port: number } {
   const colon = address.lastIndexOf(":");
   return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
 }
