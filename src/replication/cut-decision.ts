@@ -1,5 +1,5 @@
 import { mutant } from "../base/mutants.ts";
-import type { Sequence } from "../model/position.ts";
+import type { NodeName, Sequence } from "../model/position.ts";
 import type { Diverged } from "./messages.ts";
 import { cutPosition, type LogShape } from "./position-check.ts";
 
@@ -26,4 +26,12 @@ export function decideCut(inputs: CutInputs): CutDecision {
   const to = cutPosition(inputs.log, inputs.answer);
   if (to >= inputs.committedThrough || mutant("M33")) return { kind: "cut", to };
   return { kind: to > 0 && inputs.leaderLineage > inputs.lineage ? "resync" : "halt", to };
+}
+
+/** Why a replica stops, for its operator. */
+export function haltReason(leader: NodeName, to: Sequence, floor: Sequence): string {
+  return (
+    `The log of leader ${leader} ${to === 0 ? "shares nothing with" : `parts at ${to} from`} this one, which holds committed ` +
+    `entries up to ${floor}; this copy keeps its files and stops (NO_COMMON_HISTORY)`
+  );
 }

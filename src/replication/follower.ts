@@ -6,7 +6,7 @@ import { LIMITS } from "../model/limits.ts";
 import type { NodeName, Sequence } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { Bootstrap } from "./bootstrap.ts";
-import { decideCut } from "./cut-decision.ts";
+import { decideCut, haltReason } from "./cut-decision.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import { ReplicaLag } from "./replica-lag.ts";
@@ -400,11 +400,4 @@ export class Follower {
     const { env, store, link, leader } = this.#parts;
     return new Bootstrap({ env, store, link, leader, onSessionNeeded: () => this.#greet() });
   }
-}
-
-function haltReason(leader: NodeName, to: Sequence, floor: Sequence): string {
-  return (
-    `The log of leader ${leader} ${to === 0 ? "shares nothing with" : `parts at ${to} from`} this one, which holds committed ` +
-    `entries up to ${floor}; this copy keeps its files and stops (NO_COMMON_HISTORY)`
-  );
 }
