@@ -1,0 +1,122 @@
+import { KvError } from "../model/errors.ts";
+import type { ClusterConfig } from "./config.ts";
+import { loadConfig } from "./config.ts";
+import { findOwnNode, type OwnNodeOptions } from "./own-node.ts";
+import { readPeerSecret } from "./peer-secret.ts";
+import { PinoLogger } from "./pino-logger.ts";
+import { startServer, type RunningServer } from "./start-server.ts";
+
+/** The options of `kv serve`. */
+export interface RunNodeOptions extends OwnNodeOptions {
+  readonly configFile: string;
+  /** `--db-location` */
+  readonly directory: string;
+  readonly isInsecure: boolean;
+  /** Started by `kv up` along with all other nodes: worth waiting for them (rule T3). */
+  readonly isStartedTogether: boolean;
+}
+
+/** What a parent process says over the channel to a node to make it stop; the channel's end means the same. */
+export const STOP_MESSAGE = "stop";
+
+const STARTUP_WAIT_MS = 1000;
+const STARTUP_WAIT_TOGETHER_MS = 10_000;
+/** A shutdown that takes longer is given up: what was answered is on disk anyway. */
+const SHUTDOWN_MS_MAX = 12_000;
+const EXIT_FAILURE = 1;
+/** 128 + SIGTERM, as a shell reports a process that the signal ended. */
+const EXIT_TERMINATED = 143;
+
+/**
+ * Runs one node as this process, until it is told to stop. Resolves when the node listens; from then on this function's
+ * handlers end the process:
+ *
+ * - SIGTERM (or SIGINT by hand, or the parent's word or death): answers what is under way, closes, exit code 0.
+ * - the same once more: exit at once, 143. What was answered is on disk.
+ * - SIGINT with a parent process on the channel: ignored, since a terminal sends it to the whole group and the parent decides.
+ * - SIGHUP: noted; there is nothing to load again. SIGPIPE: ignored by the runtime.
+ * - failed storage, an exception or rejection that nobody caught: logged, exit code 1, nothing more is answered.
+ *
+ * Throws KvError when the node cannot start: CONFIG_INVALID, DIRECTORY_IN_USE, WRONG_DIRECTORY, ADDRESS_IN_USE …
+ */
+export async function runNode(options: RunNodeOptions): Promise<void> {
+  const config: ClusterConfig = loadConfig(options.configFile);
+  const own = findOwnNode(config, options);
+  const peerSecret = readPeerSecret(process.env["KV_TOKEN_FILE"]);
+  const logger = new PinoLogger({ node: own.addresses.node, shard: own.shard.name });
+  const die = (message: string, error: unknown): void => {
+    logger.error(message, describe(error));
+    process.exit(EXIT_FAILURE);
+  };
+  process.on("uncaughtException", (error) => die("The node ends: an error that nobody foresaw", error));
+  process.on("unhandledRejection", (error) => die("The node ends: a failure that nobody handled", error));
+  const ending = new Ending(logger);
+  const server = await startServer({
+    config,
+    own,
+    directory: options.directory,
+    peerSecret,
+    isInsecure: options.isInsecure,
+    startupWaitMs: options.isStartedTogether ? STARTUP_WAIT_TOGETHER_MS : STARTUP_WAIT_MS,
+    logger,
+    onFatal: (error) => die("The node ends: its storage failed", error),
+  });
+  if (peerSecret.length > 0 && !options.isInsecure) logger.info("Nodes prove themselves to each other with a secret");
+  ending.serve(server);
+}
+
+/** How the process ends by request: gracefully, or at the second signal at once; also while it is still starting. */
+class Ending {
+  readonly #logger: PinoLogger;
+  #server: RunningServer | null = null;
+  #isRequested = false;
+
+  constructor(logger: PinoLogger) {
+    this.#logger = logger;
+    process.on("SIGTERM", () => this.#onSignal("SIGTERM"));
+    process.on("SIGHUP", () => logger.info("SIGHUP: there is nothing to load again"));
+    if (process.send === undefined) {
+      process.on("SIGINT", () => this.#onSignal("SIGINT"));
+      return;
+    }
+    process.on("SIGINT", () => {});
+    process.on("disconnect", () => this.#request("the end of the parent process"));
+    process.on("message", (message) => {
+      if (message === STOP_MESSAGE) this.#request("the parent process");
+    });
+  }
+
+  serve(server: RunningServer): void {
+    this.#server = server;
+    if (this.#isRequested) this.#close(server);
+  }
+
+  #onSignal(signal: string): void {
+    if (this.#isRequested) process.exit(EXIT_TERMINATED);
+    this.#request(signal);
+  }
+
+  #request(by: string): void {
+    if (this.#isRequested) return;
+    this.#isRequested = true;
+    this.#logger.info("Stops", { by });
+    if (this.#server !== null) this.#close(this.#server);
+  }
+
+  #close(server: RunningServer): void {
+    setTimeout(() => {
+      this.#logger.error("The shutdown takes too long and is given up");
+      process.exit(EXIT_FAILURE);
+    }, SHUTDOWN_MS_MAX).unref();
+    void server.close().then(() => {
+      this.#logger.info("Has stopped");
+      process.exit(0);
+    });
+  }
+}
+
+/** An operating error's sentence says it all; anything else is shown with where it came from. */
+function describe(error: unknown): Readonly<Record<string, unknown>> {
+  if (error instanceof KvError) return { code: error.code, reason: error.message };
+  return { reason: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}

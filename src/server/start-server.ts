@@ -1,0 +1,243 @@
+import { findListener } from "../base/address-owner.ts";
+import type { Logger } from "../base/logger.ts";
+import { NodeDisk } from "../base/node-disk.ts";
+import { SystemRandom } from "../base/random.ts";
+import { SystemClock } from "../base/system-clock.ts";
+import { type HttpServer, startHttpServer } from "../http/http-server.ts";
+import type { HttpSettings } from "../http/settings.ts";
+import { DirectoryLock } from "../log/directory-lock.ts";
+import { DiscardedEntries } from "../log/discarded-entries.ts";
+import { NODE_FORMAT_VERSION, NodeFile } from "../log/node-file.ts";
+import { KvError } from "../model/errors.ts";
+import { NO_EPOCH, type NodeName } from "../model/position.ts";
+import { NodeCore } from "../node/node-core.ts";
+import type { MemberConfig } from "../replication/member-environment.ts";
+import { ShardMember } from "../replication/shard-member.ts";
+import { TcpPeerNetwork } from "../wire/tcp-peer-network.ts";
+import type { ClusterConfig } from "./config.ts";
+import { checkExposure } from "./exposure.ts";
+import { parseHostPort } from "./node-address.ts";
+import { loopDelayMetrics } from "./loop-delay-metrics.ts";
+import { nodeMetrics } from "./node-metrics.ts";
+import { NodeStore } from "./node-store.ts";
+import type { OwnNode } from "./own-node.ts";
+import { ShutdownSteps } from "./shutdown-steps.ts";
+
+export interface ServerOptions {
+  readonly config: ClusterConfig;
+  readonly own: OwnNode;
+  /** The data directory; made when there is none. */
+  readonly directory: string;
+  /** What the nodes of the cluster share; empty for none. */
+  readonly peerSecret: Buffer;
+  /** Listen where other machines can connect although there is no secret. */
+  readonly isInsecure: boolean;
+  /** How long the member waits for accounts of the others before it decides its role (rule T3). */
+  readonly startupWaitMs: number;
+  readonly logger: Logger;
+  /** Storage has failed: the process must end at once, without another answer (rule S3). */
+  readonly onFatal: (error: Error) => void;
+  readonly httpSettings?: Partial<HttpSettings>;
+}
+
+/** A node that runs. */
+export interface RunningServer {
+  readonly core: NodeCore;
+  /** Stops in the order that `startServer` documents. */
+  close(): Promise<void>;
+}
+
+const HEARTBEAT_MS = 200;
+/** How long requests of other nodes that are under way are waited for. */
+const PEER_GRACE_MS = 2000;
+
+/**
+ * Builds one node by hand, top to bottom, and starts it.
+ *
+ * Start: the directory's lock; `node.json`, which says whose directory it is; the listeners for other nodes and for clients, so
+ * that an address in use is found before any data are touched; last the member, which recovers the log when others can
+ * already ask who it is (rule T3). Until it has a role, clients hear NOT_READY.
+ *
+ * Stop: the reverse. (1) No new clients; their requests under way are answered. (2) Other nodes are refused, their requests
+ * under way answered. (3) The member leaves its role: whoever still waits hears "unknown", and the log's write and flush
+ * under way are waited for. (4) The network closes. (5) The applier's thread, the tree and the log close. (6) The lock goes
+ * last, so that a successor never meets open files.
+ *
+ * Throws KvError when the node cannot start; whatever was opened by then is closed.
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { own, peerSecret, isInsecure, logger } = options;
+  checkExposure(own.addresses, { hasSecret: peerSecret.length > 0, isInsecure });
+  const steps = new ShutdownSteps(logger);
+  try {
+    const core = await build(options, steps);
+    return { core, close: () => steps.run() };
+  } catch (error) {
+    await steps.run();
+    throw error;
+  }
+}
+
+async function build(options: ServerOptions, steps: ShutdownSteps): Promise<NodeCore> {
+  const { config, own, directory, logger, onFatal } = options;
+  const clock = new SystemClock();
+  const random = new SystemRandom();
+  const disk = new NodeDisk();
+  makeDirectory(disk, directory);
+  const lock = DirectoryLock.take(directory);
+  steps.add((done) => {
+    lock.release();
+    done();
+  });
+  const nodeFile = openNodeFile(disk, options, random);
+
+  const store = new NodeStore({ directory, disk, nodeFile, clock, random, logger, onFatal });
+  steps.add((done) => store.close(done));
+  const network = makeNetwork(options, { nodeFile, clock, random });
+  const member = new ShardMember(
+    {
+      clock,
+      timers: clock,
+      random,
+      logger,
+      network,
+      stateFile: nodeFile,
+      discarded: new DiscardedEntries(disk, directory, clock),
+      openStore: (listener, noteDamage) => orFatal(onFatal, () => store.open(listener, noteDamage)),
+      freeBytes: () => disk.freeBytes(directory),
+    },
+    memberConfigOf(options),
+  );
+  const { node } = own.addresses;
+  const { topology, replication } = config;
+  const core = new NodeCore({ node, topology, replication, member, network, clock, timers: clock, random });
+
+  await listenToPeers(network, core, own.addresses.peer);
+  steps.add((done) => network.close(done));
+  steps.add((done) => member.stop(done));
+  steps.add((done) => stopCore(core, clock, done));
+  const http = await startHttp(options, { core, network, clock });
+  steps.add((done) => void http.close().finally(done));
+  member.start();
+  core.start();
+  return core;
+}
+
+/** Throws WRONG_DIRECTORY when the path is a file, or may not be written. */
+function makeDirectory(disk: NodeDisk, directory: string): void {
+  try {
+    disk.makeDirectory(directory);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new KvError("WRONG_DIRECTORY", `The data directory ${directory} cannot be made: ${reason}`, { cause });
+  }
+}
+
+/** A new directory gets a new store id: whatever was in sync before under this name, it was not this store (D7). */
+function openNodeFile(disk: NodeDisk, { config, own, directory }: ServerOptions, random: SystemRandom): NodeFile {
+  const { cluster } = config.topology;
+  const shard = own.shard.name;
+  const { node } = own.addresses;
+  const present = NodeFile.open(disk, directory, { cluster, shard, node });
+  if (present !== null) return present;
+  const state = {
+    store: { node, store: random.uuid(), generation: 1 },
+    seenEpoch: NO_EPOCH,
+    leadership: null,
+    bootstrap: null,
+    damage: null,
+    conflict: null,
+  };
+  return NodeFile.create(disk, directory, { cluster, shard, state });
+}
+
+function makeNetwork(
+  { config, own, peerSecret, logger }: ServerOptions,
+  { nodeFile, clock, random }: { nodeFile: NodeFile; clock: SystemClock; random: SystemRandom },
+): TcpPeerNetwork {
+  const { topology } = config;
+  const boot = random.hex64();
+  return new TcpPeerNetwork({
+    identity: () => ({
+      cluster: topology.cluster,
+      node: own.addresses.node,
+      store: nodeFile.state.store.store,
+      boot,
+      formatVersion: NODE_FORMAT_VERSION,
+    }),
+    secret: peerSecret,
+    listenAddress: own.addresses.peer,
+    isKnownNode: (node: NodeName) => topology.addressesOf(node) !== undefined,
+    addressOf: (node: NodeName) => topology.addressesOf(node)?.peer,
+    clock,
+    random,
+    logger,
+  });
+}
+
+function memberConfigOf({ config, own, startupWaitMs }: ServerOptions): MemberConfig {
+  const { shard, addresses } = own;
+  return {
+    shard,
+    node: addresses.node,
+    replication: config.replication,
+    minInSync: config.minInSync,
+    logRetainBytes: config.logRetainBytes,
+    logRetainBytesMax: config.logRetainBytesMax,
+    heartbeatMs: HEARTBEAT_MS,
+    startupWaitMs,
+    isFirstLeader: shard.members[0]?.node === addresses.node,
+  };
+}
+
+/** Throws ADDRESS_IN_USE, naming the process in the way where it can be found. */
+async function listenToPeers(network: TcpPeerNetwork, core: NodeCore, address: string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<KvError | null>();
+  network.start(core, resolve);
+  const error = await promise;
+  if (error === null) return;
+  const parsed = parseHostPort(address);
+  const owner = error.code === "ADDRESS_IN_USE" && typeof parsed === "object" ? findListener(parsed.port) : null;
+  throw owner === null ? error : new KvError(error.code, `${error.message}; ${owner} listens there`, { cause: error });
+}
+
+function startHttp(
+  { config, own, logger, httpSettings }: ServerOptions,
+  { core, network, clock }: { core: NodeCore; network: TcpPeerNetwork; clock: SystemClock },
+): Promise<HttpServer> {
+  const { topology } = config;
+  return startHttpServer({
+    gateway: core,
+    address: own.addresses.node,
+    cluster: topology.cluster,
+    clock,
+    timers: clock,
+    logger,
+    hosts: [...new Set(topology.nodes.map(({ node }) => hostOf(node)))],
+    metricSources: [nodeMetrics(core.counters, network), loopDelayMetrics()],
+    metricLabels: { node: own.addresses.node, shard: own.shard.name },
+    ...(httpSettings === undefined ? {} : { settings: httpSettings }),
+  });
+}
+
+function stopCore(core: NodeCore, clock: SystemClock, done: () => void): void {
+  const timer = clock.after(PEER_GRACE_MS, done);
+  core.stop(() => {
+    timer.cancel();
+    done();
+  });
+}
+
+function hostOf(node: NodeName): string {
+  return node.slice(0, node.lastIndexOf(":"));
+}
+
+/** Opening happens in a turn of its own: nobody else would catch what it throws. */
+function orFatal<Value>(onFatal: (error: Error) => void, run: () => Value): Value {
+  try {
+    return run();
+  } catch (error) {
+    onFatal(error instanceof Error ? error : new Error(String(error)));
+    throw error;
+  }
+}
