@@ -150,11 +150,13 @@ export class ClientOperations {
   }
 
   #answerRead(evaluation: Evaluation, done: ReplyCallback): void {
-    const { epoch, epochStart, answerer, answers, clusterGuarantee } = this.#parts;
+    const { epoch, epochStart, answerer, answers, clusterGuarantee, store } = this.#parts;
     this.operationCount.reads++;
     const { result, saw } = evaluation;
     const sequence = Math.max(saw, epochStart);
-    const reply: Reply = { ok: true, result, answerer, position: { epoch: epoch.epoch, sequence } };
+    // What lies in the tree does not say which entry wrote it: the answer stands behind everything settled.
+    const position = { epoch: epoch.epoch, sequence: Math.max(sequence, store.settledSequence) };
+    const reply: Reply = { ok: true, result, answerer, position };
     if (mutant("M45") || (mutant("M48") && result.kind !== "value")) done(reply);
     else answers.add({ sequence, guarantee: clusterGuarantee, isWrite: false }, reply, done);
   }

@@ -64,7 +64,12 @@ export class LeaderTerm {
     this.answers = new PendingAnswers(env.clock, store.commitSequence);
     this.#set = new InSyncSet({ env, link: parts.link, node: config.node, leadership: parts.leadership });
     this.#times = new AppendTimes(env.clock);
-    this.#snapshots = new SnapshotSource({ clock: env.clock, store, link: parts.link });
+    this.#snapshots = new SnapshotSource({
+      clock: env.clock,
+      store,
+      link: parts.link,
+      chunkBytes: config.snapshotChunkBytes,
+    });
     this.#sessions = new ReplicaSessions({
       clock: env.clock,
       timers: env.timers,

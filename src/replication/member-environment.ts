@@ -65,6 +65,8 @@ export interface MemberConfig {
   readonly minInSync: number;
   readonly logRetainBytes: number;
   readonly logRetainBytesMax: number;
+  /** Rows in one answer to a replica that copies them; by default LIMITS.snapshotChunkBytesMax. */
+  readonly snapshotChunkBytes?: number;
   /** Time between heartbeats (`h`). */
   readonly heartbeatMs: number;
   /** How long a starting member waits for the others' accounts of themselves (rule T3). */

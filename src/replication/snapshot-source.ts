@@ -27,12 +27,19 @@ export class SnapshotSource {
   readonly #clock: Clock;
   readonly #store: ShardStore;
   readonly #link: MemberLink;
+  readonly #chunkBytes: number;
   readonly #pins = new Map<NodeName, Pin>();
 
-  constructor(parts: { readonly clock: Clock; readonly store: ShardStore; readonly link: MemberLink }) {
+  constructor(parts: {
+    readonly clock: Clock;
+    readonly store: ShardStore;
+    readonly link: MemberLink;
+    readonly chunkBytes: number | undefined;
+  }) {
     this.#clock = parts.clock;
     this.#store = parts.store;
     this.#link = parts.link;
+    this.#chunkBytes = parts.chunkBytes ?? LIMITS.snapshotChunkBytesMax;
   }
 
   /** Answers with one chunk of rows, or SNAPSHOT_NEEDED when the copy must start over. */
@@ -55,7 +62,7 @@ export class SnapshotSource {
       return;
     }
     const space = spaceOf(request.space);
-    const chunk = this.#store.tree.copyRange(space, request.after, LIMITS.snapshotChunkBytesMax);
+    const chunk = this.#store.tree.copyRange(space, request.after, this.#chunkBytes);
     const { lastKey, mayHoldThrough } = chunk;
     this.#link.send(session.node, "RANGE", { ...common, lastKey, mayHoldThrough }, chunk.bytes);
   }
