@@ -45,11 +45,13 @@ export class SegmentPreparer {
   readonly #logger: Logger;
   readonly #onChange: () => void;
   #state: State = { kind: "idle" };
-  #serial = 0;
+  #serial: number;
   #retryMs = RETRY_MS_MIN;
   #isStopped = false;
 
-  constructor(place: LogPlace, parts: { timers: Timers; logger: Logger; onChange: () => void }) {
+  /** Files are named from `firstSerial` on; a random one keeps them apart from those of a log that was just closed. */
+  constructor(place: LogPlace, parts: { firstSerial: number; timers: Timers; logger: Logger; onChange: () => void }) {
+    this.#serial = parts.firstSerial;
     this.#place = place;
     this.#timers = parts.timers;
     this.#logger = parts.logger;
@@ -108,7 +110,7 @@ export class SegmentPreparer {
       this.#fail(wish, new Error(`${affordableBytes} bytes can be taken, ${roundedBytes} are needed`));
       return "full";
     }
-    const path = join(directory, preparedName(++this.#serial));
+    const path = join(directory, preparedName(this.#serial++));
     this.#state = { kind: "making", sizeBytes: roundedBytes };
     disk.createZeroed(path, roundedBytes, (error, file) => {
       if (this.#isStopped) {

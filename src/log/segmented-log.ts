@@ -79,6 +79,7 @@ export class SegmentedLog implements Log {
     this.#markedFlushed = inspection.provenFlushed;
     this.#flushes = new FlushQueue(this.lastSequence, (error) => this.#fail(error));
     this.#preparer = new SegmentPreparer(this.#place, {
+      firstSerial: this.#newSalt(),
       timers: parts.timers,
       logger: parts.logger,
       onChange: () => this.#roomChanged(),
@@ -221,13 +222,15 @@ export class SegmentedLog implements Log {
 
   #makeFirst(base: Sequence, generation: number): Segment {
     const freeBytes = this.#parts.disk.freeBytes(this.#parts.directory);
-    return makeFirstSegment(this.#place, {
-      generation,
-      salt: this.#newSalt(),
-      firstSequence: base + 1,
-      epochs: this.#epochs.marks,
-      sizeBytes: Math.min(this.#sizes.segmentBytesFirst, Math.floor(freeBytes / 8)),
-    });
+    const sizeBytes = Math.min(this.#sizes.segmentBytesFirst, Math.floor(freeBytes / 8));
+    const { marks } = this.#epochs;
+    try {
+      const wanted = { generation, salt: this.#newSalt(), firstSequence: base + 1, epochs: marks, sizeBytes };
+      return makeFirstSegment(this.#place, wanted);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
+      throw new KvError("DISK_FULL", `There is no space for a log in ${this.#parts.directory}`, { cause: error });
+    }
   }
 
   /** Before a restart: a power cut could tear the header of an old segment, and with it what says that it is old. */
