@@ -57,7 +57,7 @@ export const LIMITS = {
   /** A message larger than any legal one: one value, one batch or one pull, with room for what surrounds it. */
   messageBytesMax: 25_165_824,
   peerRequestsInFlightMax: 10_000,
-  peerOutgoingBytesMax: 67_108_864,
+  peerOutgoingBytesMax: 134_217_728,
   /** Messages between nodes that are larger are cut into pieces of this size, and others go between them. */
   peerFragmentBytes: 65_536,
   /** JSON header of a message between nodes. */

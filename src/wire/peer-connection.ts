@@ -48,8 +48,9 @@ export interface ConnectionOptions {
 
 /** Handed to the socket at once: what a small message may have to wait for, besides the kernel's buffers. */
 const BATCH_BYTES: number = LIMITS.frameBytesMax;
-/** Requests leave this share of the queue to answers and to replication. */
-const REQUEST_SHARE = 0.75;
+/** How much of the queue requests may fill: large ones leave room to small ones, and both to answers and replication. */
+const LARGE_REQUEST_SHARE = 0.75;
+const REQUEST_SHARE = 0.875;
 
 /**
  * One socket between two nodes, from its first byte to its last.
@@ -123,7 +124,8 @@ export class PeerConnection {
 
   request(request: PeerRequest): void {
     const { body, done } = request;
-    const room = !this.#pending.isFull && this.#hasRoom(body.length, REQUEST_SHARE);
+    const share = body.length > LIMITS.peerFragmentBytes ? LARGE_REQUEST_SHARE : REQUEST_SHARE;
+    const room = !this.#pending.isFull && this.#hasRoom(body.length, share);
     if (this.#isOver() || !room || !this.#pending.add(request, this.#options.clock.nowMs())) {
       this.#refuse();
       done({ error: new KvError("OVERLOADED", "Too many requests wait for the other node"), sent: false });

@@ -43,7 +43,7 @@ export class PeerNode implements PeerHandler {
   readonly network: TcpPeerNetwork;
   readonly messages: { readonly from: string; readonly message: PeerMessage }[] = [];
   readonly disconnected: string[] = [];
-  readonly #book: AddressBook;
+  readonly book: AddressBook;
   onRequestBody: (body: Buffer, respond: Respond, from: string) => void = (body, respond) => respond(body);
   onMessageArrived: (message: PeerMessage, from: string) => void = (message, from) => {
     this.messages.push({ from, message });
@@ -52,7 +52,7 @@ export class PeerNode implements PeerHandler {
   constructor(name: string, book: AddressBook, options: PeerNodeOptions = {}) {
     this.name = name;
     this.host = options.host ?? randomLoopback();
-    this.#book = book;
+    this.book = book;
     const identity = {
       cluster: "test",
       node: name,
@@ -82,7 +82,7 @@ export class PeerNode implements PeerHandler {
     await new Promise<void>((resolve, reject) => {
       this.network.start(this, (error) => (error === null ? resolve() : reject(error)));
     });
-    this.#book.set(this.name, `${this.host}:${this.port}`);
+    this.book.set(this.name, `${this.host}:${this.port}`);
     return this;
   }
 
