@@ -2,12 +2,13 @@
  * A number that only grows, and those who wait for it: "tell me when everything up to 17 is flushed".
  *
  * Owns the waiters of one term of duty. Waiters run in order of the position they wait for, and in order of arrival
- * within one position. A waiter is called exactly once: with `true` when the mark reached it, with `false` when
- * `abandon` gave up on all of them.
+ * within one position, also when a waiter moves the mark further. A waiter is called exactly once: with `true` when the
+ * mark reached it, with `false` when `abandon` gave up on all of them.
  */
 export class Watermark {
   #value: number;
   readonly #waiting = new Map<number, Array<(reached: boolean) => void>>();
+  #isWaking = false;
 
   constructor(value: number) {
     this.#value = value;
@@ -36,15 +37,20 @@ export class Watermark {
   /** Moves the mark forward to `value` (nothing happens when it is there already) and wakes whom it passes. */
   advance(value: number): void {
     if (value <= this.#value) return;
-    const from = this.#value;
+    let from = this.#value;
     this.#value = value;
-    if (this.#waiting.size === 0) return;
-    if (value - from <= this.#waiting.size * 4) {
-      for (let position = from + 1; position <= value; position++) this.#wake(position, true);
-      return;
+    // A waiter that moves the mark must not overtake those before it: the loop that woke it goes on from there.
+    if (this.#isWaking || this.#waiting.size === 0) return;
+    this.#isWaking = true;
+    try {
+      while (from < this.#value) {
+        const to = this.#value;
+        this.#wakeBetween(from, to);
+        from = to;
+      }
+    } finally {
+      this.#isWaking = false;
     }
-    const passed = [...this.#waiting.keys()].filter((position) => position <= value).sort((a, b) => a - b);
-    for (const position of passed) this.#wake(position, true);
   }
 
   /** Sets the mark back (a log was cut) or anywhere. Only legal while nobody waits. */
@@ -55,7 +61,16 @@ export class Watermark {
   /** Tells every waiter that its position will not be reported any more, in order. */
   abandon(): void {
     const positions = [...this.#waiting.keys()].sort((a, b) => a - b);
-    for (const position of positions) this.#wake(position, false);
+    for (const position of positions) this.#wake(position, position <= this.#value);
+  }
+
+  #wakeBetween(from: number, to: number): void {
+    if (to - from <= this.#waiting.size * 4) {
+      for (let position = from + 1; position <= to; position++) this.#wake(position, true);
+      return;
+    }
+    const passed = [...this.#waiting.keys()].filter((position) => position <= to).sort((a, b) => a - b);
+    for (const position of passed) this.#wake(position, true);
   }
 
   #wake(position: number, reached: boolean): void {
