@@ -1,0 +1,82 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { NodeName } from "../model/position.ts";
+import { STOP_MESSAGE } from "../server/run-node.ts";
+
+/** A node that `kv up` runs. */
+export interface PlannedNode {
+  readonly node: NodeName;
+  readonly shard: string;
+  /** In the file; who leads is decided by the members. */
+  readonly isReplica: boolean;
+  readonly dataDirectory: string;
+  readonly configFile: string;
+}
+
+export interface ChildEvents {
+  readonly onLine: (line: string) => void;
+  /** `how` completes "The node …": "ended with exit code 1", "was killed by SIGKILL". */
+  readonly onExit: (how: string, exitCode: number | null) => void;
+}
+
+/**
+ * One node as a child process, in the process group of `kv up`.
+ *
+ * Owns the process and the channel to it. A child stops when it is told to, or when the channel closes because `kv up` is
+ * gone, however it went: no node outlives it. `onExit` is called once.
+ */
+export class NodeChild {
+  readonly #process: ChildProcess;
+  #hasExited = false;
+
+  constructor(planned: PlannedNode, events: ChildEvents) {
+    const program = fileURLToPath(new URL("./kv.ts", import.meta.url));
+    this.#process = spawn(process.execPath, [...process.execArgv, program, ...serveArguments(planned)], {
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+    });
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      if (stream !== null) createInterface({ input: stream }).on("line", events.onLine);
+    }
+    // "close" comes after the last line of output, unlike "exit".
+    this.#process.once("close", (code, signal) => {
+      this.#hasExited = true;
+      events.onExit(signal === null ? `ended with exit code ${code ?? 0}` : `was killed by ${signal}`, code);
+    });
+    this.#process.once("error", (error) => events.onLine(`cannot be started: ${error.message}`));
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  get hasExited(): boolean {
+    return this.#hasExited;
+  }
+
+  stop(): void {
+    if (!this.#process.connected) return;
+    // A child that dies at this very moment has what was asked of it: the error says no more than that.
+    this.#process.send(STOP_MESSAGE, () => {});
+  }
+
+  kill(): void {
+    this.#process.kill("SIGKILL");
+  }
+}
+
+function serveArguments(planned: PlannedNode): string[] {
+  return [
+    "serve",
+    "--shard",
+    planned.shard,
+    ...(planned.isReplica ? ["--replica"] : []),
+    "--http-addr",
+    planned.node,
+    "--db-location",
+    planned.dataDirectory,
+    "--config-file",
+    planned.configFile,
+    "--started-together",
+  ];
+}

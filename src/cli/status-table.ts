@@ -1,0 +1,93 @@
+import { styleText } from "node:util";
+import type { MemberStatus, ReplicaStatus } from "../model/status.ts";
+import type { ClusterStatus, ShardStatus } from "../node/gateway.ts";
+import { countOf, formatBytes, formatCount, formatMs } from "./quantities.ts";
+import { renderTable } from "./text-table.ts";
+
+const HEAD = [
+  "SHARD",
+  "NODE",
+  "ROLE",
+  "IN SYNC",
+  "EPOCH",
+  "SEQUENCE",
+  "LAG",
+  "KEYS",
+  "TREE",
+  "LOG",
+  "READS/S",
+  "WRITES/S",
+  "",
+] as const;
+const RIGHT_ALIGNED: ReadonlySet<number> = new Set([4, 5, 7, 8, 9, 10, 11]);
+
+type Member = ShardStatus["members"][number];
+
+/** What `kv status` prints: one line a node, then totals, then what an operator should know. */
+export function renderStatus(status: ClusterStatus): string {
+  const { cluster, coordinator, replication, answeredBy } = status;
+  const rows = status.shards.flatMap((shard) =>
+    shard.members.map((member, index) => memberRow(shard, member, index === 0)),
+  );
+  return [
+    `cluster ${styleText("bold", cluster)}, ${coordinator} topology, ${replication} replication (asked ${answeredBy})`,
+    "",
+    ...renderTable([HEAD.map((title) => styleText("dim", title)), ...rows], RIGHT_ALIGNED),
+    "",
+    totalsLine(status),
+    ...warningLines(status),
+  ].join("\n");
+}
+
+function memberRow(shard: ShardStatus, member: Member, isFirst: boolean): string[] {
+  const name = isFirst ? styleText("bold", shard.shard) : "";
+  if (!member.reachable) return [name, member.node, styleText("red", "does not answer")];
+  const isLeader = member.role === "leader";
+  return [
+    name,
+    member.node,
+    isLeader ? styleText("green", "leader") : member.role === "replica" ? "replica" : styleText("red", "no role"),
+    shard.inSync.includes(member.node) ? "yes" : styleText("yellow", "no"),
+    String(member.epoch),
+    formatCount(member.lastSequence),
+    isLeader ? "" : lagOf(member, replicaAsLeaderKnowsIt(shard, member)),
+    formatCount(member.keyCount),
+    formatBytes(member.treeLiveBytes),
+    formatBytes(member.logBytes),
+    formatCount(member.readsPerSecond),
+    formatCount(member.writesPerSecond),
+    member.ready ? "" : styleText("yellow", member.state),
+  ];
+}
+
+function replicaAsLeaderKnowsIt(shard: ShardStatus, member: MemberStatus): ReplicaStatus | undefined {
+  const leader = shard.members.find((other) => other.node === shard.leader);
+  if (leader === undefined || !leader.reachable) return undefined;
+  return leader.replicas.find((replica) => replica.node === member.node);
+}
+
+/** The leader knows its own log end better than a replica that may be cut off from it. */
+function lagOf(member: MemberStatus, known: ReplicaStatus | undefined): string {
+  const { lagEntries, lagMs } = known ?? member;
+  const text =
+    lagEntries === 0 ? "0" : `${countOf(lagEntries, "entry").replace("entrys", "entries")}, ${formatMs(lagMs)}`;
+  if (known !== undefined && !known.connected) return styleText("red", `${text} (not connected)`);
+  return lagEntries === 0 ? text : styleText("yellow", text);
+}
+
+function totalsLine(status: ClusterStatus): string {
+  const leaders = status.shards.flatMap((shard) =>
+    shard.members.flatMap((member) => (member.reachable && member.node === shard.leader ? [member] : [])),
+  );
+  const sum = (read: (member: MemberStatus) => number): number =>
+    leaders.reduce((total, member) => total + read(member), 0);
+  const keys = formatCount(sum((member) => member.keyCount));
+  const bytes = formatBytes(sum((member) => member.treeLiveBytes));
+  const rates = `${formatCount(sum((m) => m.readsPerSecond))} reads/s, ${formatCount(sum((m) => m.writesPerSecond))} writes/s`;
+  return `${keys} keys in ${bytes} · ${rates} · fullest shard ${status.imbalance.toFixed(2)} × the mean`;
+}
+
+function warningLines(status: ClusterStatus): string[] {
+  const warnings = status.shards.flatMap(({ shard, warnings: found }) => found.map((text) => `${shard}: ${text}`));
+  return warnings.map((warning) => styleText("yellow", `! ${warning}`));
+}
