@@ -25,8 +25,6 @@ export class ProgressBar {
     this.#bar.start(total ?? 0, 0, { rate: 0 });
   }
 
-  readonly #startedMs = 0;
-
   get count(): number {
     return this.#count;
   }
