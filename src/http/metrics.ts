@@ -1,5 +1,4 @@
 import { Counter, Gauge, Histogram, Registry } from "@prometheus-io/client";
-import { assert } from "../base/assert.ts";
 import type { MetricFamily, MetricSource } from "./metric-family.ts";
 
 const DURATION_BUCKETS_SECONDS = [
@@ -86,8 +85,8 @@ export class HttpMetrics {
     const metric = this.#familyMetrics.get(family.name) ?? this.#register(family);
     metric.reset();
     for (const { labels, value } of family.samples) {
-      assert(Number.isFinite(value), `${family.name} is a number`);
-      metric.inc({ ...labels }, value);
+      // What is not known yet (the mean of nothing) is left out rather than shown as a number.
+      if (Number.isFinite(value)) metric.inc({ ...labels }, value);
     }
   }
 

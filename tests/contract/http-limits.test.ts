@@ -54,6 +54,17 @@ describe("slow clients", () => {
     connection.destroy();
   });
 
+  test("the deadline for headers does not run while a connection is idle between requests", async (context) => {
+    const { address } = await startLocalHttp(context, { headerDeadlineMs: 150, sweepMs: 20 });
+    const connection = await RawConnection.open(address);
+    for (let round = 1; round <= 3; round++) {
+      connection.write(`GET /healthz HTTP/1.1\r\n${HOST}\r\n`);
+      assert.equal((await connection.answers(round)).length, round);
+      await sleep(400);
+    }
+    connection.destroy();
+  });
+
   for (const framing of ["Content-Length: 100000", "Transfer-Encoding: chunked"]) {
     test(`a body below the minimum rate is answered with 408, and the connection closes (${framing})`, async (context) => {
       const { address, gateway } = await startLocalHttp(context, {
