@@ -114,12 +114,9 @@ describe("the applier in a thread of its own", () => {
     node.release();
     let killed = 0;
     let killedWithinRun = 0;
-    for (let attempt = 0; attempt < 15; attempt++) {
-      const child = spawn(
-        process.execPath,
-        [join(import.meta.dirname, "..", "..", "tests", "support", "apply-slowly.ts"), node.directory, String(last)],
-        { stdio: ["ignore", "pipe", "inherit"] },
-      );
+    for (let attempt = 0; attempt < 12; attempt++) {
+      const script = ["--input-type=module", "-e", APPLY_SLOWLY, node.directory, String(last)];
+      const child = spawn(process.execPath, script, { stdio: ["ignore", "pipe", "inherit"] });
       const exited = once(child, "exit");
       await once(child.stdout, "data");
       await sleep(10 + Math.random() * 60);
@@ -145,6 +142,27 @@ describe("the applier in a thread of its own", () => {
     assert.deepEqual(node.tree.expiryFaults(10), []);
   });
 });
+
+/** A program that applies a log to a tree in small transactions until it is killed: DIRECTORY THROUGH. */
+const APPLY_SLOWLY = `
+  import { NodeDisk } from "${sourceUrl("base/node-disk.ts")}";
+  import { LogReader } from "${sourceUrl("log/log-reader.ts")}";
+  import { LogApplier } from "${sourceUrl("shard/log-applier.ts")}";
+  import { LmdbTree } from "${sourceUrl("tree/lmdb-tree.ts")}";
+  const [directory, through] = process.argv.slice(1);
+  const applier = new LogApplier(new LogReader(new NodeDisk(), directory + "/log"), new LmdbTree({ path: directory + "/tree" }), {
+    runBytesMax: 500_000,
+    transactionRowsMax: 40,
+    transactionBytesMax: 100_000,
+  });
+  console.log("applying");
+  while (applier.step(Number(through)).didWrite);
+  applier.close();
+`;
+
+function sourceUrl(path: string): string {
+  return new URL(`../${path}`, import.meta.url).href;
+}
 
 /** A data directory with a real log and a real tree in it. */
 class Node {

@@ -12,7 +12,7 @@ export interface ScrubPace {
   readonly walkPauseMs: number;
 }
 
-export const SCRUB_PACE: ScrubPace = { stepBytes: 256 * 1024, stepPauseMs: 50, walkPauseMs: 6 * 3_600_000 };
+const SCRUB_PACE: ScrubPace = { stepBytes: 256 * 1024, stepPauseMs: 50, walkPauseMs: 6 * 3_600_000 };
 
 /** One walk over all rows. `corruptKeys` are written for people. */
 export interface ScrubReport {

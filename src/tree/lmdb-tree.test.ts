@@ -200,9 +200,9 @@ describe("the tree in its file", () => {
     const node = [process.execPath, "--input-type=module", "-e", script];
     if (options.mountAt === undefined) return spawnSync(node[0] ?? "", [...node.slice(1), path], { encoding: "utf8" });
     const mounting = `mount -t tmpfs -o size=6m tmpfs "$1" || exit 77; tree="$1/tree"; shift; exec "$@" "$tree"`;
-    const command = ["-rm", "sh", "-c", mounting, "sh", options.mountAt, ...node];
-    const result = spawnSync("unshare", command, { encoding: "utf8" });
-    return result.error !== undefined || /unshare/.test(result.stderr) ? { ...result, status: 77 } : result;
+    const inOwnNamespace = `unshare -rm true 2>/dev/null || exit 77; exec unshare -rm sh -c "$@"`;
+    const command = ["-c", inOwnNamespace, "sh", mounting, "sh", options.mountAt, ...node];
+    return spawnSync("sh", command, { encoding: "utf8" });
   }
 });
 

@@ -21,9 +21,6 @@ const FLAGS_AT = 5;
 const VERSION_AT = 6;
 const OPTIONAL_AT = 14;
 
-/** The most that a stored record adds to its value. */
-export const RECORD_OVERHEAD_BYTES_MAX: number = OPTIONAL_AT + 8 + 1 + 255;
-
 /** Encodes `record` as it is stored under `key` (a binary string), into bytes of its own. */
 export function encodeRecord(key: string, record: Record): Buffer {
   const { value, version, expiryMs, contentType } = record;
