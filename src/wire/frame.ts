@@ -23,11 +23,12 @@ export const FRAME = {
   request: 7,
   response: 8,
   failure: 9,
+  taken: 10,
 } as const;
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 
 export function isFrameType(value: number): value is FrameType {
-  return value >= FRAME.hello && value <= FRAME.failure;
+  return value >= FRAME.hello && value <= FRAME.taken;
 }
 
 /** A message in one frame is both first and last. */
@@ -37,7 +38,7 @@ export const WHOLE: number = FLAG.first | FLAG.last;
 /** What stands in a frame's header besides lengths and checksums. */
 export interface FrameHead {
   readonly type: FrameType;
-  /** Of a request and its answer: the asker's number for it. Of a message: the sender's. Else 0. */
+  /** Of a request and its answer: the asker's number for it. Of a message: the sender's. Of TAKEN: a count. Else 0. */
   readonly id: number;
   readonly flags: number;
   /** How many bytes of the message's beginning are the name of its shard; not 0 in a message's first frame only. */

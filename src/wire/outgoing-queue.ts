@@ -122,8 +122,11 @@ export class OutgoingQueue {
     return true;
   }
 
-  /** Writes frames until `writer` holds about `bytesMax` bytes, or nothing more may go. */
-  writeInto(writer: FrameWriter, bytesMax: number): void {
+  /**
+   * Writes frames until `writer` holds about `bytesMax` bytes, or nothing more may go. Streams and large messages wait
+   * once it holds `turnBytesMax`.
+   */
+  writeInto(writer: FrameWriter, bytesMax: number, turnBytesMax: number = bytesMax): void {
     for (const message of this.#aborted.splice(0)) {
       writer.frame({ type: message.type, id: message.id, flags: FLAG.aborted, shardBytes: 0 }, []);
     }
@@ -131,7 +134,7 @@ export class OutgoingQueue {
       const before = writer.bytes;
       this.#writeSome(this.#urgent, writer, before + LIMITS.peerFragmentBytes);
       this.#writeSome(this.#small, writer, writer.bytes + LIMITS.peerFragmentBytes);
-      this.#takeTurn(writer);
+      if (writer.bytes < turnBytesMax) this.#takeTurn(writer);
       if (writer.bytes === before) return;
     }
   }

@@ -4,6 +4,7 @@ import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { NodeName } from "../model/position.ts";
 import { decodeFailure, encodeFailure } from "./failure-codec.ts";
+import { FlowWindow } from "./flow-window.ts";
 import { FrameDecoder } from "./frame-decoder.ts";
 import { FRAME, type Frame, type FrameType } from "./frame.ts";
 import { FrameWriter } from "./frame-writer.ts";
@@ -67,6 +68,7 @@ export class PeerConnection {
   readonly #assembler = new MessageAssembler();
   readonly #queue = new OutgoingQueue();
   readonly #writer = new FrameWriter();
+  readonly #window = new FlowWindow();
   readonly #pending = new PendingRequests(this.#queue);
   readonly #served = new ServedRequests((message) => this.#answer(message));
   readonly startedAtMs: number;
@@ -180,10 +182,18 @@ export class PeerConnection {
     this.#options.counters.bytesIn += chunk.length;
     try {
       this.#decoder.push(chunk, (frame) => this.#onFrame(frame));
+      this.#reportTaken(chunk.length);
     } catch (error) {
       if (error instanceof ProtocolError) this.#onProtocolError(error);
       else if (error instanceof HandshakeRefused) this.#onRefused(error);
       else throw error;
+    }
+  }
+
+  #reportTaken(bytes: number): void {
+    const taken = this.#window.onReceived(bytes);
+    if (taken !== null && this.#state === "ready") {
+      this.#addUrgent(new OutgoingMessage({ type: FRAME.taken, id: taken, parts: [] }));
     }
   }
 
@@ -214,12 +224,19 @@ export class PeerConnection {
         return;
       case FRAME.ping:
       case FRAME.pong:
+      case FRAME.taken:
         if (message.payload.length !== 0) throw new ProtocolError("A sign of life has a payload");
         if (message.type === FRAME.ping) this.#sendUrgent(FRAME.pong, Buffer.alloc(0));
+        else if (message.type === FRAME.taken) this.#onTaken(message.id);
         return;
       default:
         throw new ProtocolError(`A frame of type ${message.type} came after the handshake`);
     }
+  }
+
+  #onTaken(count: number): void {
+    this.#window.onTaken(count);
+    this.#planFlush();
   }
 
   #continueHandshake(step: HandshakeStep): void {
@@ -319,7 +336,7 @@ export class PeerConnection {
 
   #flush(): void {
     if (this.#isOver() || this.#writingBytes > 0) return;
-    if (this.#state === "ready") this.#queue.writeInto(this.#writer, BATCH_BYTES);
+    if (this.#state === "ready") this.#queue.writeInto(this.#writer, BATCH_BYTES, this.#window.roomBytes);
     else this.#queue.writeUrgentInto(this.#writer);
     this.#write(() => {
       this.#writingBytes = 0;
@@ -340,6 +357,7 @@ export class PeerConnection {
     if (last === undefined) return;
     const { counters } = this.#options;
     this.#writingBytes += bytes;
+    this.#window.onSent(bytes);
     counters.framesOut += frames;
     counters.bytesOut += bytes;
     this.#socket.cork();

@@ -63,6 +63,7 @@ const PEERS: [string, Buffer][] = [
   ["a failure of a request never made", frameBytes({ type: FRAME.failure, id: 5, payload: Buffer.alloc(5) })],
   ["a malformed failure", frameBytes({ type: FRAME.failure, id: 0, payload: Buffer.alloc(1) })],
   ["a ping with a payload", frameBytes({ type: FRAME.ping, payload: Buffer.alloc(1) })],
+  ["a report of more than was sent to it", frameBytes({ type: FRAME.taken, id: 100_000 })],
   ["a message without a header", frameBytes({ type: FRAME.message, payload: Buffer.from("\x02HB") })],
   ["a message of a lower-case type", frameBytes({ type: FRAME.message, payload: Buffer.from("\x02hb\x02\0\0\0{}") })],
   ["a request that the node finds malformed", REQUEST],
