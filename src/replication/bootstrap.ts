@@ -1,5 +1,6 @@
 import { mutant } from "../base/mutants.ts";
 import { SPACE } from "../model/entry.ts";
+import { KvError } from "../model/errors.ts";
 import type { NodeName } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
@@ -144,15 +145,23 @@ export class Bootstrap {
       range.space === SPACE.user ? SPACE.user : range.space === SPACE.requestIds ? SPACE.requestIds : SPACE.shardState;
     const chunk = { space, bytes: body, lastKey: range.lastKey, mayHoldThrough: range.mayHoldThrough };
     const isLast = next.space === -1;
-    this.#isBusy = true;
     const meta = cursorMeta(isLast ? { ...next, space: range.space, after: range.after } : next);
-    this.#parts.store.applier.importChunk({ chunk, afterKey: range.after, meta }, () => {
+    const onImported = (): void => {
       if (this.#isEnded) return;
       if (isLast) return this.#finish(next, range.logClockMs);
       this.#isBusy = false;
       this.#cursor = next;
       this.#ask();
-    });
+    };
+    try {
+      this.#isBusy = true;
+      this.#parts.store.applier.importChunk({ chunk, afterKey: range.after, meta }, onImported);
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      // Damaged on its way or at the leader: asked for again with the next tick, never taken in (rule S5).
+      this.#isBusy = false;
+      this.#parts.env.logger.error("A chunk of the leader's rows is damaged", { reason: error.message });
+    }
   }
 
   /** Rows are complete: the log starts behind the base, and is replayed over them (never the other way round, M94). */

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
 import { SPACE } from "../model/entry.ts";
+import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { NodeName, Sequence } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
