@@ -1,5 +1,6 @@
 import { networkInterfaces } from "node:os";
 import { lookup } from "node:dns/promises";
+import { flushCompileCache } from "node:module";
 import { isIP } from "node:net";
 import { relative } from "node:path";
 import { styleText } from "node:util";
@@ -58,6 +59,8 @@ async function runCluster(options: UpOptions): Promise<number> {
   const supervisor = new ClusterSupervisor({ nodes, restarts: options.restart, output });
   const stopped = stopOnSignals(supervisor);
   try {
+    // What this process has compiled is the nodes' program, too: written down now, they need not compile it again.
+    flushCompileCache();
     supervisor.start();
     await supervisor.waitReady(WAITING_REPORT_MS, (waiting) => {
       console.log(["Still waiting for:", ...waiting.map((reason) => `  ${reason}`)].join("\n"));
