@@ -162,6 +162,7 @@ function writeMutations(buffer: Buffer, mutations: readonly Mutation[]): void {
     if (expiryMs !== 0) at = writeU64(buffer, expiryMs, at);
     if (contentType !== "") {
       const length = buffer.write(contentType, at + 1, "utf8");
+      assert(length <= 0xff, "a content type has at most 255 bytes");
       buffer[at] = length;
       at += 1 + length;
     }
@@ -179,9 +180,11 @@ function decodeMutations(reader: ByteReader): Mutation[] {
       throw new EntryFormatError(`Space ${space} is not known to this version`);
     }
     const flags = reader.u8();
-    if ((flags & ~KNOWN_FLAGS) !== 0)
-      {throw new EntryFormatError(`Mutation flags ${flags} are not known to this version`);}
+    if ((flags & ~KNOWN_FLAGS) !== 0) {
+      throw new EntryFormatError(`Mutation flags ${flags} are not known to this version`);
+    }
     const key = reader.binary(reader.u16());
+    if (key === "") throw new EntryFormatError("A mutation has an empty key");
     if ((flags & FLAG_DELETE) !== 0) {
       mutations.push({ space, key, value: null, expiryMs: 0, contentType: "" });
       continue;
@@ -228,5 +231,7 @@ function writeU64(buffer: Buffer, value: number, at: number): number {
 }
 
 function readU64(buffer: Buffer, at: number): number {
-  return buffer.readUInt32LE(at + 4) * 0x1_0000_0000 + buffer.readUInt32LE(at);
+  const high = buffer.readUInt32LE(at + 4);
+  if (high > 0x1f_ffff) throw new EntryFormatError(`The number at byte ${at} exceeds 2^53 - 1`);
+  return high * 0x1_0000_0000 + buffer.readUInt32LE(at);
 }
