@@ -72,6 +72,19 @@ describe("a reader of the log's files", () => {
     assert.deepEqual(sequences(new LogReader(fixture.disk, LOG_DIRECTORY), 90, 90), [90]);
   });
 
+  test("goes on in the next segment whatever lies behind the last batch", () => {
+    const fixture = new LogFixture();
+    fixture.open();
+    for (let i = 0; i < 30; i++) fixture.write(3, 200);
+    fixture.flush();
+    const path = `${LOG_DIRECTORY}/0000000000000001.log`;
+    const end = fixture.disk.content(path).lastIndexOf(Buffer.alloc(200));
+    fixture.disk.flipBit(path, end + 199, 0);
+    assert.deepEqual(sequences(new LogReader(fixture.disk, LOG_DIRECTORY), 1, 90), range(1, 90));
+    assert.equal(fixture.crash().corruption, null);
+    assert.equal(fixture.log.lastSequence, 90);
+  });
+
   test("says so when an entry is not there", () => {
     const fixture = new LogFixture();
     fixture.open();

@@ -6,6 +6,7 @@ import { KvError } from "../model/errors.ts";
 import type { Sequence } from "../model/position.ts";
 import { readSegmentHeaders } from "./log-inspection.ts";
 import { SegmentCursor } from "./segment-cursor.ts";
+import type { StoredEntry } from "./segment-cursor.ts";
 import { batchesEnd, kindOfName, segmentName } from "./segment-format.ts";
 import type { SegmentHeader } from "./segment-format.ts";
 
@@ -45,7 +46,7 @@ export class LogReader {
     this.#startAt(from);
     for (let next = from; next <= through;) {
       const open = this.#open ?? this.#seek(next);
-      const stored = open.cursor.next(next);
+      const stored = this.#nextOf(open, next);
       if (stored === null) {
         this.#goOn(next);
         continue;
@@ -65,6 +66,18 @@ export class LogReader {
 
   close(): void {
     this.reset();
+  }
+
+  /** Null at the end of the segment. What lies behind its last batch is of no account where the next segment goes on. */
+  #nextOf(open: OpenSegment, next: Sequence): StoredEntry | null {
+    try {
+      return open.cursor.next(next);
+    } catch (error) {
+      const follower = open.header.firstSequence < next ? this.#openSegment(segmentName(next)) : null;
+      if (follower === null) throw error;
+      follower.file.close();
+      return null;
+    }
   }
 
   #decode(open: OpenSegment, stored: { readonly bytes: Buffer; readonly offset: number }): ReadEntry {

@@ -52,9 +52,10 @@ export function repairLog(place: LogPlace, inspection: LogInspection): Segment[]
     const isLast = walked === inspection.kept.at(-1);
     if (isLast && needsCut(walked, inspection)) cutEnd(walked);
     const { firstSequence, lastSequence } = walked.segment;
-    // A segment without entries counts by its first: its header was perhaps never flushed.
+    // A segment without entries counts by its first: its header was perhaps never flushed. The last one is always written
+    // again: the batch header that proves the rest was perhaps not flushed itself.
     const isProven = Math.max(firstSequence, lastSequence) <= inspection.provenFlushed;
-    if (!isProven) rewriteBehind(walked, inspection.provenFlushed);
+    if (!isProven || isLast) rewriteBehind(walked, inspection.provenFlushed);
     else if (walked.found.isFrontDamaged) rewriteHeader(walked.segment);
   }
   // Only now: what replaces the leftovers was perhaps in the page cache only. And before one of them loses its name.

@@ -142,7 +142,11 @@ class Driver {
     this.model = { ...this.model, certain: Math.min(count, this.model.certain) };
     const cut = this.fixture.log.truncateAfter(sequence);
     assert.ok(cut.equals(expected), "a cut returns what it cut");
-    this.model = { ...this.model, entries: this.model.entries.slice(0, count), certain: count };
+    this.model = {
+      ...this.model,
+      entries: this.model.entries.slice(0, count),
+      certain: this.fixture.log.durableSequence - this.model.base,
+    };
     this.noteEpoch();
   }
 

@@ -180,17 +180,23 @@ describe("a segmented log", () => {
     assert.deepEqual(sequencesOf(readAll(fixture.log)), [1001, 1002, 1003]);
   });
 
-  test("a log that was closed says that all of it was flushed", () => {
+  test("a log that was closed says that all of it was flushed: damage to its newest batch is corruption", () => {
     const fixture = new LogFixture();
     fixture.open();
-    fixture.write(20);
+    const entries = fixture.write(20);
     fixture.flush();
+    const path = `${LOG_DIRECTORY}/0000000000000001.log`;
+    const offset = fixture.disk.content(path).indexOf(entries[12] ?? "") + 30;
+    const unclosed = fixture.disk.clone();
+    unclosed.flipBit(path, offset, 0);
+    const torn = new LogFixture({ disk: unclosed });
+    assert.equal(torn.open().corruption, null);
     fixture.log.close();
-    fixture.disk.crash();
-    const before = fixture.disk.writeCount;
-    fixture.open();
-    assert.equal(fixture.log.lastSequence, 20);
-    assert.equal(fixture.disk.writeCount, before, "nothing had to be written again");
+    fixture.disk.flipBit(path, offset, 0);
+    const recovery = fixture.crash();
+    assert.equal(recovery.corruption?.file, path);
+    assert.equal(fixture.log.lastSequence, 12);
+    assert.equal(torn.log.lastSequence, 12);
   });
 
   test("an entry larger than a segment gets a segment of its own size", () => {
