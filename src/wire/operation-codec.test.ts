@@ -45,7 +45,7 @@ const aPage: Reply = {
   position: { epoch: 3, sequence: 99 },
   result: {
     kind: "page",
-    more: true,
+    resume: keyOfText("last"),
     items: [{ key: keyOfText("a"), value: null, version: 1, expiryMs: 0, contentType: "" }],
   },
 };

@@ -1,4 +1,4 @@
-import { connect, type Socket } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
 import type { Clock, Timers } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
@@ -27,6 +27,7 @@ export interface LinkOptions {
 
 /** A connection that ends sooner after its handshake counts as a failed attempt, so that a quarrel does not spin. */
 const SETTLED_AFTER_MS = 1000;
+const STARTING_MS = 3000;
 
 /**
  * Everything about one other node: at most one connection dialled and one accepted, and when to dial again.
@@ -44,7 +45,10 @@ export class PeerLink {
   #failures = 0;
   #dialAgainAtMs = 0;
   #wasConnected = false;
-  #lastComplaint = "";
+  #downSinceMs: number | null = null;
+  /** Why there is no connection, and what was last said of it. */
+  #whyNot = "it was never dialled";
+  #complaint = "";
 
   constructor(options: LinkOptions) {
     this.node = options.node;
@@ -85,7 +89,8 @@ export class PeerLink {
     if (this.#wasConnected) counters.reconnects++;
     this.#wasConnected = true;
     this.#dialAgainAtMs = 0;
-    this.#lastComplaint = "";
+    this.#downSinceMs = null;
+    this.#complaint = "";
     logger.info("Connected with a node", { node: this.node, boot: peer.boot, dialled: isDialled });
   }
 
@@ -111,10 +116,15 @@ export class PeerLink {
     this.#dialAgainAtMs = clock.nowMs() + waitMs * (0.5 + random.next() / 2);
   }
 
-  /** Says why there is no connection, once for each reason. */
+  /** Says why there is no connection, once for each reason; not while the other node may simply not have started yet. */
   #complain(reason: KvError): void {
-    if (reason.message === this.#lastComplaint || reason.code === "STOPPING") return;
-    this.#lastComplaint = reason.message;
+    this.#whyNot = reason.message;
+    const nowMs = this.#options.clock.nowMs();
+    this.#downSinceMs ??= nowMs;
+    const mayBeStarting = !this.#wasConnected && reason.code === "UNREACHABLE";
+    if (mayBeStarting && nowMs - this.#downSinceMs < STARTING_MS) return;
+    if (reason.message === this.#complaint || reason.code === "STOPPING") return;
+    this.#complaint = reason.message;
     this.#options.logger.warn("No connection with a node", {
       node: this.node,
       code: reason.code,
@@ -131,7 +141,7 @@ export class PeerLink {
       return other;
     }
     if (this.#dialled !== null) return this.#dialled;
-    if (this.#options.clock.nowMs() < this.#dialAgainAtMs) return this.#unreachable(this.#lastComplaint);
+    if (this.#options.clock.nowMs() < this.#dialAgainAtMs) return this.#unreachable(this.#whyNot);
     return this.#dial();
   }
 
@@ -139,12 +149,13 @@ export class PeerLink {
     const { addressOf, localHost, adopt } = this.#options;
     const address = socketAddressOf(addressOf(this.node) ?? "");
     if (address === null) return this.#unreachable("the topology has no address of it");
+    const canBind = localHost !== null && address.isLoopback && isIP(localHost) === isIP(address.host);
     const socket = connect({
       host: address.host,
       port: address.port,
       noDelay: true,
       keepAlive: true,
-      ...(localHost !== null && address.isLoopback ? { localAddress: localHost } : {}),
+      ...(canBind ? { localAddress: localHost } : {}),
     });
     this.#dialled = adopt(socket, this);
     return this.#dialled;

@@ -84,10 +84,12 @@ export class PendingRequests {
     return late.length;
   }
 
-  /** The connection is gone: fails everything, with `error` for what was not sent. */
-  failAll(error: KvError): void {
+  /** The connection is gone because of `reason`: fails everything. */
+  failAll(reason: KvError): void {
     const all = [...this.#pending.values()];
     this.#pending.clear();
+    const isOwnEnd = reason.code === "STOPPING" || reason.code === "UNREACHABLE";
+    const error = isOwnEnd ? reason : new KvError("UNREACHABLE", reason.message, { cause: reason });
     for (const pending of all) this.#fail(pending, error, "before the connection was lost");
   }
 

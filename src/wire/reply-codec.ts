@@ -158,9 +158,10 @@ function readResults(reader: ByteReader): Result[] {
   return results;
 }
 
-/** `u8 more · u16 count`, then each item: key, `u8 value there`, `[value]`, version, expiry, content type. */
+/** `u8 resume there`, `[resume]`, `u16 count`, then each item: key, `u8 value there`, `[value]`, version, expiry, content type. */
 function writePage(writer: ByteWriter, page: Extract<Result, { kind: "page" }>): void {
-  writer.u8(page.more ? 1 : 0);
+  writer.u8(page.resume === null ? 0 : 1);
+  if (page.resume !== null) writeKey(writer, page.resume);
   writer.u16(page.items.length);
   for (const item of page.items) {
     writeKey(writer, item.key);
@@ -173,7 +174,7 @@ function writePage(writer: ByteWriter, page: Extract<Result, { kind: "page" }>):
 }
 
 function readPage(reader: ByteReader): Result {
-  const more = readFlag(reader);
+  const resume = readFlag(reader) ? readKey(reader) : null;
   const count = reader.u16();
   if (count > LIMITS.scanRowsMax) throw new ProtocolError(`A page of ${count} rows`);
   const items: ScanItem[] = [];
@@ -186,5 +187,5 @@ function readPage(reader: ByteReader): Result {
       contentType: readText8(reader),
     });
   }
-  return { kind: "page", items, more };
+  return { kind: "page", items, resume };
 }

@@ -59,7 +59,8 @@ export class TcpPeerNetwork implements PeerNetwork {
   #isStopping = false;
   /** Set when the listener is gone, and all that is missing is the end of the connections that were dialled. */
   #onAllGone: (() => void) | null = null;
-  #unprovenCount = 0;
+  /** Accepted, but not through their handshake yet; the oldest first. */
+  readonly #unproven = new Set<PeerConnection>();
   #warnedAtMs = -Infinity;
 
   /** Throws CONFIG_INVALID when `listenAddress` is not `host:port`. */
@@ -158,14 +159,19 @@ export class TcpPeerNetwork implements PeerNetwork {
     return link;
   }
 
+  /** When too many knock, the oldest has to go: a node needs milliseconds for its handshake, a stranger never ends it. */
   #accept(socket: Socket): void {
-    if (this.#isStopping || this.#unprovenCount >= LIMITS.peerHandshakesMax) {
-      this.#counters.handshakesRefused++;
+    if (this.#isStopping) {
       socket.destroy();
       return;
     }
-    this.#unprovenCount++;
-    this.#adopt(socket, null);
+    const [oldest] = this.#unproven;
+    if (oldest !== undefined && this.#unproven.size >= LIMITS.peerHandshakesMax) {
+      this.#counters.handshakesRefused++;
+      this.#unproven.delete(oldest);
+      oldest.close(new KvError("TOO_MANY_CONNECTIONS", "Too many connections have not done their handshake"));
+    }
+    this.#unproven.add(this.#adopt(socket, null));
   }
 
   /** Makes a connection of a socket: dialled by `dialler`, or accepted when that is null. */
@@ -188,7 +194,7 @@ export class TcpPeerNetwork implements PeerNetwork {
       counters: this.#counters,
       timings: this.#timings,
       onReady: (ready, peer) => {
-        if (dialler === null) this.#unprovenCount--;
+        this.#unproven.delete(ready);
         this.#linkTo(peer.node).attach(ready, peer);
       },
       onLost: (lost, reason) => this.#onLost(lost, reason, dialler),
@@ -200,7 +206,6 @@ export class TcpPeerNetwork implements PeerNetwork {
   #onLost(connection: PeerConnection, reason: KvError, dialler: PeerLink | null): void {
     const peer = connection.peer;
     if (peer === null && dialler === null) {
-      this.#unprovenCount--;
       this.#warnOfStranger(reason);
       return;
     }
@@ -229,7 +234,9 @@ export class TcpPeerNetwork implements PeerNetwork {
     this.#planSweep();
     for (const connection of this.#connections) {
       connection.sweep(nowMs, elapsedMs);
-      if (connection.isClosed) this.#connections.delete(connection);
+      if (!connection.isClosed) continue;
+      this.#connections.delete(connection);
+      this.#unproven.delete(connection);
     }
     if (this.#onAllGone === null || this.#connections.size > 0) return;
     this.#sweepTimer?.cancel();
