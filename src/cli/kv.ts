@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { defineCheck } from "./check-command.ts";
 import { defineExplain } from "./explain-command.ts";
 import { defineExport } from "./export-command.ts";
 import { reportFailure } from "./failure-report.ts";
@@ -28,6 +29,7 @@ function buildProgram(): Command {
   defineStatus(program);
   defineExplain(program);
   definePromote(program);
+  defineCheck(program);
   return program;
 }
 

@@ -94,7 +94,7 @@ function renderReport(report: PromotionReport, isDryRun: boolean): string {
   const { shard, node, done, findings, refusal, epoch, missingEntries } = report;
   const lines = findings.map((finding) => `- ${finding}`);
   if (missingEntries > 0) {
-    lines.push(`- ${node} lacks ${countOf(missingEntries, "entry").replace("entrys", "entries")} that others have`);
+    lines.push(`- ${node} lacks ${countOf(missingEntries, "entry")} that others have`);
   }
   if (done) lines.push(styleText("green", `${node} leads ${shard} in epoch ${epoch}`));
   else if (refusal !== null) lines.push(styleText("red", `Against it: ${refusal}`));

@@ -69,8 +69,7 @@ function replicaAsLeaderKnowsIt(shard: ShardStatus, member: MemberStatus): Repli
 /** The leader knows its own log end better than a replica that may be cut off from it. */
 function lagOf(member: MemberStatus, known: ReplicaStatus | undefined): string {
   const { lagEntries, lagMs } = known ?? member;
-  const text =
-    lagEntries === 0 ? "0" : `${countOf(lagEntries, "entry").replace("entrys", "entries")}, ${formatMs(lagMs)}`;
+  const text = lagEntries === 0 ? "0" : `${countOf(lagEntries, "entry")}, ${formatMs(lagMs)}`;
   if (known !== undefined && !known.connected) return styleText("red", `${text} (not connected)`);
   return lagEntries === 0 ? text : styleText("yellow", text);
 }
