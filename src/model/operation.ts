@@ -103,7 +103,8 @@ export type Result =
   | { readonly kind: "not-met"; readonly old: Record | null }
   | { readonly kind: "cleared" }
   | { readonly kind: "batch"; readonly results: readonly Result[] }
-  | { readonly kind: "page"; readonly items: readonly ScanItem[]; readonly more: boolean }
+  /** `resume` is the last key examined when the range goes on behind it; null when the range is at its end. */
+  | { readonly kind: "page"; readonly items: readonly ScanItem[]; readonly resume: Key | null }
   /** Definite failure of one operation (in a batch: of that one alone), such as NOT_AN_INTEGER. */
   | { readonly kind: "failed"; readonly error: KvError };
 

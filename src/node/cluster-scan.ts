@@ -1,6 +1,6 @@
 import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
-import type { Reply, ReplyCallback, ScanItem, ScanOperation } from "../model/operation.ts";
+import type { Reply, ReplyCallback, Result, ScanItem, ScanOperation } from "../model/operation.ts";
 import type { Shard } from "../model/topology.ts";
 import type { ClusterPage, ClusterScan } from "./gateway.ts";
 
@@ -132,17 +132,16 @@ export class ClusterScanner {
   #onPage(source: Source, reply: Reply): void {
     source.isFetching = false;
     if (this.#isFinished) return;
-    const page = pageOf(reply, source.shard);
+    const page = pageOf(reply, source);
     if (page instanceof KvError) {
       this.#fail(page);
       return;
     }
     source.items = page.items;
     source.nextIndex = 0;
-    source.hasMore = page.more;
-    const last = page.items.at(-1);
-    if (last !== undefined && this.#scan.reverse) source.end = last.key;
-    else if (last !== undefined) source.start = `${last.key}\0`;
+    source.hasMore = page.resume !== null;
+    if (page.resume !== null && this.#scan.reverse) source.end = page.resume;
+    else if (page.resume !== null) source.start = `${page.resume}\0`;
     this.run();
   }
 
@@ -161,11 +160,16 @@ function isUsedUp(source: Source): boolean {
   return source.nextIndex >= source.items.length;
 }
 
-/** An empty page that promises more would make the merge ask for ever: it is an error of the answerer. */
-function pageOf(reply: Reply, shard: Shard): { items: readonly ScanItem[]; more: boolean } | KvError {
+/** A page that goes on where it began would make the merge ask for ever: it is an error of the answerer. */
+function pageOf(reply: Reply, { shard, start, end }: Source): Extract<Result, { kind: "page" }> | KvError {
   if (!reply.ok) return reply.error;
   const { result } = reply;
   if (result.kind === "failed") return result.error;
-  if (result.kind === "page" && (result.items.length > 0 || !result.more)) return result;
+  const goesOn = result.kind === "page" && (result.resume === null || isWithin(result.resume, start, end));
+  if (result.kind === "page" && goesOn) return result;
   return new KvError("UNREACHABLE", `Shard ${shard.name} answered a scan with ${result.kind}, which makes no sense`);
+}
+
+function isWithin(key: string, start: string, end: string): boolean {
+  return key >= start && (end === "" || key < end);
 }

@@ -4,6 +4,7 @@ import { BoundedQueue } from "../base/bounded-queue.ts";
 import { SPACE, type EntryBody, type Mutation } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
+import { DEFAULT_OPTIONS } from "../model/operation.ts";
 import type { Answerer, Operation, Reply, ReplyCallback, RequestOptions, Result } from "../model/operation.ts";
 import type { EpochRef, Sequence } from "../model/position.ts";
 import { evaluate, type Evaluation } from "../shard/evaluate.ts";
@@ -102,8 +103,8 @@ export class ClientOperations {
     this.onRoom();
   }
 
-  /** Removes expired keys, found through the tree's index, without anybody asking for them. */
-  expire(keys: readonly string[]): void {
+  /** Removes expired keys, found through the tree's index, without anybody asking. Returns how many were still there. */
+  expire(keys: readonly string[]): number {
     const { store } = this.#parts;
     const nowMs = store.clock.nowMs();
     const mutations: Mutation[] = [];
@@ -112,10 +113,12 @@ export class ClientOperations {
       if (record === null || record.expiryMs === 0 || record.expiryMs > nowMs) continue;
       mutations.push({ space: SPACE.user, key, value: null, expiryMs: 0, contentType: "" });
     }
-    if (mutations.length === 0 || this.#parked.count > 0) return;
     const bytes = sizeOf(mutations);
-    if (this.#refusal(bytes, { consistency: "linearizable", durability: null }) !== null) return;
-    if (store.roomFor(bytes) === "yes") this.#append({ kind: "data", mutations }, bytes);
+    const isRefused = this.#refusal(bytes, DEFAULT_OPTIONS) !== null || this.#parked.count > 0;
+    if (mutations.length > 0 && !isRefused && store.roomFor(bytes) === "yes") {
+      this.#append({ kind: "data", mutations }, bytes);
+    }
+    return mutations.length;
   }
 
   /** Evaluates, appends and answers in one step; false, with nothing done, when the log is still preparing room. */

@@ -31,8 +31,8 @@ export interface LeaderTermParts {
 }
 
 const SWEEP_MS = 50;
-const EXPIRY_SWEEP_MS = 1000;
-const EXPIRY_KEYS_MAX = 100;
+const EXPIRY_SWEEP_MS = 250;
+const EXPIRY_KEYS_MAX = 1000;
 
 /**
  * One leadership of the shard by this node, from its `epochStart` to its end.
@@ -255,7 +255,8 @@ export class LeaderTerm {
   #expire(): void {
     const { store } = this.#parts;
     const due = store.tree.dueKeys(store.clock.nowMs(), EXPIRY_KEYS_MAX);
-    if (due.length > 0) this.operations.expire(due);
+    // Keys that are due but deleted already hide those behind them in the tree's index, until the tree has the deletes.
+    if (due.length > 0 && this.operations.expire(due) === 0) store.applyNow();
   }
 
   #every(intervalMs: number, run: () => void): void {

@@ -43,7 +43,7 @@ function read(context: ReplicaReadContext, operation: GetOperation | ScanOperati
   const nowMs = Math.max(context.nowWallMs, store.clock.lastTimestampMs);
   if (operation.kind === "scan") {
     const page = store.view.page(operation, store.settledSequence, nowMs);
-    return { kind: "page", items: page.items, more: page.more };
+    return { kind: "page", items: page.items, resume: page.resume };
   }
   const gets = operation.kind === "batch" ? operation.operations : [operation];
   const results = gets.map(({ key }): Result => {

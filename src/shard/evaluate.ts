@@ -80,7 +80,7 @@ class Evaluator {
   scan(operation: ScanOperation): Evaluation {
     const page = this.#state.page(operation, this.#state.nowMs);
     const mutations = page.expired.map(deletionOf);
-    return { result: { kind: "page", items: page.items, more: page.more }, mutations, saw: page.sequence };
+    return { result: { kind: "page", items: page.items, resume: page.resume }, mutations, saw: page.sequence };
   }
 
   finish(result: Result): Evaluation {

@@ -2,6 +2,7 @@ import { SPACE, type Space } from "../model/entry.ts";
 import { keyOfBinary, type Key } from "../model/key.ts";
 import type { ScanItem, ScanOperation } from "../model/operation.ts";
 import type { Sequence } from "../model/position.ts";
+import { LIMITS } from "../model/limits.ts";
 import { isExpired, type Record } from "../model/record.ts";
 import type { TreeReader, TreeRow } from "../tree/tree.ts";
 import type { Memtable, MemtableAnswer } from "./memtable.ts";
@@ -15,7 +16,8 @@ export interface Seen {
 /** One page of live rows, keys met that have expired, and the newest entry that the page depends on. */
 export interface SeenPage {
   readonly items: readonly ScanItem[];
-  readonly more: boolean;
+  /** The last key examined when more may follow; null at the end of the range. */
+  readonly resume: Key | null;
   readonly expired: readonly Key[];
   readonly sequence: Sequence;
 }
@@ -78,6 +80,8 @@ class PageBuilder {
   readonly #expired: Key[] = [];
   #sequence: Sequence = 0;
   #bytes = 0;
+  #examined = 0;
+  #last: Key | null = null;
   isFull = false;
 
   constructor(scan: ScanOperation, nowMs: number) {
@@ -92,9 +96,14 @@ class PageBuilder {
   /** Takes one row; false when the page is full and the row was not taken. */
   add(key: string, seen: Seen): boolean {
     if (this.isFull) return false;
+    if (this.#examined >= LIMITS.scanExaminedMax) {
+      // Rows that are gone cost as much as rows that are there: a step must end somewhere.
+      this.isFull = true;
+      return false;
+    }
     const { record } = seen;
     if (record === null || isExpired(record, this.#nowMs)) {
-      this.depend(seen.sequence);
+      this.#examine(key, seen);
       if (record !== null) this.#expired.push(keyOfBinary(key));
       return true;
     }
@@ -104,7 +113,7 @@ class PageBuilder {
       this.isFull = true;
       return false;
     }
-    this.depend(seen.sequence);
+    this.#examine(key, seen);
     this.#bytes += bytes;
     const { version, expiryMs, contentType } = record;
     this.#items.push({
@@ -118,7 +127,18 @@ class PageBuilder {
   }
 
   finish(): SeenPage {
-    return { items: this.#items, more: this.isFull, expired: this.#expired, sequence: this.#sequence };
+    return {
+      items: this.#items,
+      resume: this.isFull ? this.#last : null,
+      expired: this.#expired,
+      sequence: this.#sequence,
+    };
+  }
+
+  #examine(key: string, seen: Seen): void {
+    this.depend(seen.sequence);
+    this.#examined++;
+    this.#last = keyOfBinary(key);
   }
 }
 

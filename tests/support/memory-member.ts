@@ -52,7 +52,7 @@ export class MemoryShard {
     return result;
   }
 
-  #page(scan: ScanOperation): { items: ScanItem[]; more: boolean } {
+  #page(scan: ScanOperation): { items: ScanItem[]; resume: Key | null } {
     const keys = [...this.rows.keys()].filter((key) => key >= scan.start && (scan.end === "" || key < scan.end)).sort();
     if (scan.reverse) keys.reverse();
     const items: ScanItem[] = [];
@@ -62,11 +62,11 @@ export class MemoryShard {
       if (record === undefined) continue;
       const rowBytes = key.length + (scan.keysOnly ? 0 : record.value.length);
       const isFull = items.length >= scan.rowsMax || (items.length > 0 && bytes + rowBytes > scan.bytesMax);
-      if (isFull) return { items, more: true };
+      if (isFull) return { items, resume: items.at(-1)?.key ?? null };
       bytes += rowBytes;
       items.push({ ...record, key, value: scan.keysOnly ? null : record.value });
     }
-    return { items, more: false };
+    return { items, resume: null };
   }
 }
 

@@ -137,7 +137,7 @@ export const aResult: fc.Arbitrary<Result> = fc.oneof(
   fc.record({
     kind: fc.constant("page" as const),
     items: fc.array(anItem, { maxLength: 8 }),
-    more: fc.boolean(),
+    resume: fc.option(aKey),
   }),
 );
 
