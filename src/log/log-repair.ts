@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Disk, DiskFile } from "../base/disk.ts";
+import { KvError } from "../model/errors.ts";
 import type { Sequence } from "../model/position.ts";
 import type { EpochMark } from "./log.ts";
 import type { LogInspection, WalkedSegment } from "./log-inspection.ts";
@@ -25,16 +26,26 @@ export interface FirstSegment {
 
 /**
  * Makes the first segment of a new or restarted log, flushed. The flush of its header is the moment at which it counts: its
- * generation says that everything older is void, whatever name the file has by then. Throws the disk's error.
+ * generation says that everything older is void, whatever name the file has by then. Throws KvError DISK_FULL with nothing
+ * changed, or the disk's error.
  */
 export function makeFirstSegment({ disk, directory }: LogPlace, wanted: FirstSegment): Segment {
   const path = join(directory, restartName(wanted.firstSequence));
   const sizeBytes = Math.max(wanted.sizeBytes, 2 * segmentOverheadBytes(wanted.epochs.length));
-  const file = disk.createZeroedNow(path, sizeBytes);
+  const file = createFile(disk, path, sizeBytes);
   const segment = new Segment(file, { ...wanted, attempt: 0, sizeBytes });
   segment.writeHeader();
   file.flushNow();
   return settleName({ disk, directory }, segment);
+}
+
+function createFile(disk: Disk, path: string, sizeBytes: number): DiskFile {
+  try {
+    return disk.createZeroedNow(path, sizeBytes);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
+    throw new KvError("DISK_FULL", `There is no space for a log: ${path}`, { cause: error });
+  }
 }
 
 /**

@@ -92,7 +92,10 @@ export interface Log {
   truncateAfter(sequence: Sequence, keep?: (cut: Buffer) => void): Buffer;
   /** Forgets whole segments that end at or before `sequence`; their files go in the background, oldest first. */
   trimThrough(sequence: Sequence): void;
-  /** Empties the log and starts it behind `base`, with the epochs up to there (snapshot, §2.12). Blocking. */
+  /**
+   * Empties the log and starts it behind `base`, with the epochs up to there (snapshot, §2.12). Blocking; no flush may be
+   * running. Throws KvError DISK_FULL with nothing changed.
+   */
   restart(base: { readonly sequence: Sequence; readonly epochs: readonly EpochMark[] }): void;
 
   close(): void;

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { dataEntry, epochStartEntry, LOG_DIRECTORY, LogFixture, readAll } from "../../tests/support/log-fixture.ts";
 import { SimCrashError } from "../../tests/support/sim-disk.ts";
+import { clearMutants, plantMutant } from "../base/mutants.ts";
 import { encodeEntry } from "../model/entry.ts";
 import { LogReader } from "./log-reader.ts";
 
@@ -14,6 +15,8 @@ type Step =
   | { readonly kind: "trim"; readonly share: number }
   | { readonly kind: "restart"; readonly ahead: number }
   | { readonly kind: "close" }
+  /** The next flush fails, or the next write ends early; then the process dies. */
+  | { readonly kind: "fault"; readonly isFlush: boolean; readonly share: number }
   | { readonly kind: "death"; readonly isPowerCut: boolean; readonly changes: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -41,6 +44,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant("restart" as const), ahead: fc.integer({ min: -20, max: 20 }) }),
   },
   { weight: 1, arbitrary: fc.constant({ kind: "close" as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("fault" as const),
+      isFlush: fc.boolean(),
+      share: fc.double({ min: 0, max: 0.99, noNaN: true }),
+    }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -89,8 +100,24 @@ class Driver {
     else if (next.kind === "truncate") this.truncate(next.share);
     else if (next.kind === "trim") this.trim(next.share);
     else if (next.kind === "restart") this.restart(next.ahead);
+    else if (next.kind === "fault") this.breakDisk(next);
     else if (next.kind === "death") this.fixture.disk.crashAfterChanges(next.changes);
     else this.close();
+  }
+
+  breakDisk({ isFlush, share }: Extract<Step, { kind: "fault" }>): void {
+    const { faults } = this.fixture.disk;
+    if (isFlush) {
+      faults.flush = () => {
+        faults.flush = null;
+        return "EIO";
+      };
+      return;
+    }
+    faults.write = (_path, lengthBytes) => {
+      faults.write = null;
+      return { code: "EIO", writtenBytes: Math.floor(share * lengthBytes) };
+    };
   }
 
   close(): void {
@@ -177,6 +204,9 @@ class Driver {
   /** After a death: the log is a legal remainder of what was written, and from now on that is certain. */
   reopen(isPowerCut: boolean): void {
     this.#flushesRunning = 0;
+    this.fixture.fatal = [];
+    this.fixture.disk.faults.flush = null;
+    this.fixture.disk.faults.write = null;
     const recovery = isPowerCut ? this.fixture.powerCut() : this.fixture.crash();
     assert.equal(recovery.corruption, null);
     assert.deepEqual(this.fixture.fatal, []);
@@ -218,10 +248,12 @@ function drive(seed: number, steps: readonly Step[]): void {
     try {
       if (next.kind === "death") death = next;
       driver.run(next);
+      if (driver.fixture.fatal.length > 0 || driver.fixture.disk.isDead) throw new Error("the storage has failed");
       if (death === null) driver.checkReader();
     } catch (error) {
-      if (!(error instanceof SimCrashError)) throw error;
-      const { isPowerCut } = death ?? { isPowerCut: false };
+      const hasDied = driver.fixture.disk.isDead || driver.fixture.fatal.length > 0;
+      if (!hasDied) throw error;
+      const { isPowerCut } = death ?? { isPowerCut: seed % 2 === 0 };
       if (death !== null && death.changes % 3 === 0) dieAgainWhileOpening(driver, death.changes, isPowerCut);
       death = null;
       driver.reopen(isPowerCut);
@@ -241,15 +273,31 @@ function dieAgainWhileOpening(driver: Driver, changes: number, isPowerCut: boole
   try {
     fixture.open();
   } catch (error) {
-    if (!(error instanceof SimCrashError)) throw error;
+    const isDiskFault = error instanceof Error && "code" in error && error.code === "EIO";
+    if (!(error instanceof SimCrashError) && !isDiskFault) throw error;
   }
 }
 
+const property = fc.property(
+  fc.integer({ min: 0, max: 2 ** 31 }),
+  fc.array(step, { maxLength: 60, size: "max" }),
+  (seed, steps) => drive(seed, steps),
+);
+const seed = Number(process.env["KV_LOG_SEED"] ?? 20_001);
+
 test("whatever happens, what was reported durable is there, and what is there is a prefix of what was written", () => {
-  fc.assert(
-    fc.property(fc.integer({ min: 0, max: 2 ** 31 }), fc.array(step, { maxLength: 60, size: "max" }), (seed, steps) =>
-      drive(seed, steps),
-    ),
-    { numRuns: Number(process.env["KV_LOG_RUNS"] ?? 300), seed: Number(process.env["KV_LOG_SEED"] ?? 20_001) },
-  );
+  fc.assert(property, { seed, numRuns: Number(process.env["KV_LOG_RUNS"] ?? 300) });
 });
+
+for (const id of ["M65", "M92"]) {
+  test(`that property finds ${id} by itself`, () => {
+    plantMutant(id);
+    try {
+      const { failed, counterexample, errorInstance } = fc.check(property, { seed, numRuns: 300, endOnFailure: true });
+      assert.ok(failed && counterexample !== null, "a counterexample was found");
+      assert.ok(errorInstance instanceof assert.AssertionError, String(errorInstance));
+    } finally {
+      clearMutants();
+    }
+  });
+}

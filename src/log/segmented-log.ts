@@ -202,7 +202,8 @@ export class SegmentedLog implements Log {
       const first = this.#makeFirst(base.sequence, generation + 1);
       this.#replaceSegments(first);
     } catch (error) {
-      if (this.#active.header.generation === generation) this.#epochs = epochs;
+      if (!(error instanceof KvError && error.code === "DISK_FULL")) throw this.#fail(error);
+      this.#epochs = epochs;
       throw error;
     }
     this.#tail.clear();
@@ -224,13 +225,8 @@ export class SegmentedLog implements Log {
     const freeBytes = this.#parts.disk.freeBytes(this.#parts.directory);
     const sizeBytes = Math.min(this.#sizes.segmentBytesFirst, Math.floor(freeBytes / 8));
     const { marks } = this.#epochs;
-    try {
-      const wanted = { generation, salt: this.#newSalt(), firstSequence: base + 1, epochs: marks, sizeBytes };
-      return makeFirstSegment(this.#place, wanted);
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
-      throw new KvError("DISK_FULL", `There is no space for a log in ${this.#parts.directory}`, { cause: error });
-    }
+    const wanted = { generation, salt: this.#newSalt(), firstSequence: base + 1, epochs: marks, sizeBytes };
+    return makeFirstSegment(this.#place, wanted);
   }
 
   /** Before a restart: a power cut could tear the header of an old segment, and with it what says that it is old. */

@@ -73,6 +73,11 @@ export class SimDisk implements Disk {
     return this.#life;
   }
 
+  /** The process has died at a change and `crash` or `powerCut` has not followed yet; it may have caught the error. */
+  get isDead(): boolean {
+    return this.#operationsLeft < 0;
+  }
+
   // ---- what a test does to the disk ----
 
   /** The process dies; what it wrote stays in the page cache. */
