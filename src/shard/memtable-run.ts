@@ -30,10 +30,25 @@ export class MemtableRun {
   /** Sorted user keys; null when a key came in since. */
   #sortedUserKeys: string[] | null = null;
   sizeBytes = 0;
+  /** First and last entry that this run holds, a `clear` included; 0 when it holds none. */
+  firstSequence: Sequence = 0;
   lastSequence: Sequence = 0;
 
   get isEmpty(): boolean {
     return this.lastSequence === 0;
+  }
+
+  /** Takes note that the entry at `sequence` belongs here. */
+  extend(sequence: Sequence): void {
+    if (this.isEmpty) this.firstSequence = sequence;
+    this.lastSequence = sequence;
+  }
+
+  /** What lies behind `sequence` has been taken out. */
+  shorten(sequence: Sequence): void {
+    if (this.lastSequence <= sequence) return;
+    this.lastSequence = this.firstSequence <= sequence ? sequence : 0;
+    if (this.isEmpty) this.firstSequence = 0;
   }
 
   put(sequence: Sequence, version: Version, mutation: Mutation): void {

@@ -28,7 +28,7 @@ export type MemtableAnswer =
 export class Memtable {
   #active = new MemtableRun();
   #sealed: MemtableRun[] = [];
-  /** Sequences of `clear` entries that the tree has not passed, ascending. */
+  /** Sequences of `clear` entries that the tree has not passed, or that hide something in a run, ascending. */
   #clears: Sequence[] = [];
   #unsettled: UnsettledEntry[] = [];
   #unsettledHead = 0;
@@ -48,14 +48,14 @@ export class Memtable {
   put(sequence: Sequence, version: Version, mutations: readonly Mutation[]): void {
     if (this.#active.sizeBytes >= LIMITS.memtableActiveBytesMax) this.seal();
     for (const mutation of mutations) this.#active.put(sequence, version, mutation);
-    this.#active.lastSequence = sequence;
+    this.#active.extend(sequence);
     this.#unsettled.push({ sequence, mutations });
   }
 
   /** Enters a `clear`: every user row up to `sequence` is gone. */
   clear(sequence: Sequence): void {
     this.#clears.push(sequence);
-    this.#active.lastSequence = sequence;
+    this.#active.extend(sequence);
   }
 
   /** Moves what is in the active map to a sealed run, so that it can be dropped once the tree has it. */
@@ -75,7 +75,7 @@ export class Memtable {
     return this.#lookUp(space, key, sequence);
   }
 
-  /** The last `clear` at or before `sequence` that the tree has not passed; 0 when there is none. */
+  /** The last `clear` at or before `sequence` that still hides something here or in the tree; 0 when there is none. */
   floorUpTo(sequence: Sequence): Sequence {
     for (let i = this.#clears.length - 1; i >= 0; i--) {
       const cleared = this.#clears[i] ?? 0;
@@ -124,14 +124,17 @@ export class Memtable {
       for (const { space, key } of entry.mutations.toReversed()) this.#remove(space, key, entry.sequence);
     }
     while ((this.#clears.at(-1) ?? 0) > sequence) this.#clears.pop();
-    for (const run of [this.#active, ...this.#sealed]) run.lastSequence = Math.min(run.lastSequence, sequence);
+    for (const run of [this.#active, ...this.#sealed]) run.shorten(sequence);
   }
 
   /** Lets go of whole runs that the tree has, once readers of the tree can see them there. */
   dropThrough(appliedSequence: Sequence): void {
     this.#sealed = this.#sealed.filter((run) => run.lastSequence > appliedSequence);
     if (!this.#active.isEmpty && this.#active.lastSequence <= appliedSequence) this.#active = new MemtableRun();
-    while (this.#clears.length > 0 && (this.#clears[0] ?? 0) <= appliedSequence) this.#clears.shift();
+    // A run is kept whole, with rows that a `clear` inside it hides: as long as it is here, so is the `clear`.
+    const oldest = [...this.#sealed, this.#active].find((run) => !run.isEmpty)?.firstSequence ?? appliedSequence;
+    const through = Math.min(appliedSequence, oldest);
+    while (this.#clears.length > 0 && (this.#clears[0] ?? 0) <= through) this.#clears.shift();
   }
 
   /** Forgets everything: the log starts anew behind a snapshot. */
