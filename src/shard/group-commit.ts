@@ -23,7 +23,7 @@ export class GroupCommit {
   #isScheduled = false;
   #isFlushing = false;
   #isStopped = false;
-  #drained: (() => void) | null = null;
+  #drained: Array<() => void> = [];
 
   constructor(parts: GroupCommitParts) {
     this.#parts = parts;
@@ -43,17 +43,21 @@ export class GroupCommit {
     this.#parts.timers.soon(() => this.#start());
   }
 
-  /** Drops what is not written, and calls `done` once no flush is running. */
+  /** Drops what is not written, and calls `done` once no flush is running; what is queued until then is dropped as well. */
   drain(done: () => void): void {
-    this.#queue = [];
-    this.#queuedBytes = 0;
-    if (this.#isFlushing) this.#drained = done;
+    this.#drop();
+    if (this.#isFlushing) this.#drained.push(done);
     else done();
   }
 
   stop(): void {
     this.#isStopped = true;
+    this.#drop();
+  }
+
+  #drop(): void {
     this.#queue = [];
+    this.#queuedBytes = 0;
   }
 
   #start(): void {
@@ -64,8 +68,7 @@ export class GroupCommit {
   #writeBatch(): void {
     const { log } = this.#parts;
     const batch = this.#queue;
-    this.#queue = [];
-    this.#queuedBytes = 0;
+    this.#drop();
     this.#isFlushing = true;
     log.writeBatch(batch, { flushedSequence: log.durableSequence, commitSequence: this.#parts.commitSequence() });
     log.flush((sequence) => this.#onFlush(sequence));
@@ -76,10 +79,13 @@ export class GroupCommit {
     this.#isFlushing = false;
     if (this.#isStopped) return;
     const drained = this.#drained;
-    this.#drained = null;
-    if (drained !== null) this.#queue = [];
+    this.#drained = [];
+    if (drained.length > 0) this.#drop();
     this.#parts.onFlushed(sequence);
-    if (drained !== null) drained();
-    else if (this.#queue.length > 0 && !this.#isFlushing) this.#writeBatch();
+    for (const done of drained) {
+      this.#drop();
+      done();
+    }
+    if (drained.length === 0 && this.#queue.length > 0) this.#writeBatch();
   }
 }
