@@ -9,6 +9,7 @@ export class ApplyPacer {
   readonly #timers: Timers;
   readonly #start: () => void;
   #isRunning = false;
+  #isStopped = false;
   #timer: Timer | null = null;
 
   constructor(timers: Timers, start: () => void) {
@@ -18,14 +19,14 @@ export class ApplyPacer {
 
   /** Takes note that `unappliedBytes` wait in the memtable. */
   observe(unappliedBytes: number): void {
-    if (this.#isRunning || unappliedBytes === 0) return;
+    if (this.#isRunning || this.#isStopped || unappliedBytes === 0) return;
     if (unappliedBytes >= LIMITS.applyRunBytes) this.#run();
     else this.#timer ??= this.#timers.after(LIMITS.applyDelayMs, () => this.#run());
   }
 
   /** Starts a run now, unless one is under way. */
   hurry(): void {
-    if (!this.#isRunning) this.#run();
+    if (!this.#isRunning && !this.#isStopped) this.#run();
   }
 
   /** A run has ended; `unappliedBytes` are left. */
@@ -34,9 +35,10 @@ export class ApplyPacer {
     this.observe(unappliedBytes);
   }
 
+  /** No run is started any more, also when one that is under way ends. */
   stop(): void {
     this.#timer?.cancel();
-    this.#isRunning = true;
+    this.#isStopped = true;
   }
 
   #run(): void {
