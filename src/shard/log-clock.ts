@@ -14,20 +14,20 @@ export class LogClock {
   constructor(clock: Clock, lastTimestampMs: number) {
     this.#clock = clock;
     this.#lastMs = lastTimestampMs;
-    this.#offsetMs = 0;
-    this.rebase();
+    this.#offsetMs = Math.max(clock.wallMs(), lastTimestampMs) - clock.nowMs();
   }
 
-  /** Fixes the offset anew: at the start of a leadership. */
+  /** Fixes the offset anew: at the start of a leadership. What the clock has said before, it never goes behind. */
   rebase(): void {
-    this.#offsetMs = Math.max(this.#clock.wallMs(), this.#lastMs) - this.#clock.nowMs();
+    this.#offsetMs = Math.max(this.#clock.wallMs(), this.nowMs()) - this.#clock.nowMs();
   }
 
-  /** Takes note of a timestamp in the log: the clock never goes behind it. */
+  /** Takes note of a timestamp in the log: the clock goes on from there if it was behind. */
   observe(timestampMs: number): void {
     if (timestampMs <= this.#lastMs) return;
     this.#lastMs = timestampMs;
-    if (this.nowMs() < timestampMs) this.rebase();
+    const nowMs = this.#clock.nowMs();
+    if (nowMs + this.#offsetMs < timestampMs) this.#offsetMs = timestampMs - nowMs;
   }
 
   /** Whole milliseconds. */
