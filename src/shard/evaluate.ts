@@ -1,6 +1,8 @@
+import { mutant } from "../base/mutants.ts";
 import { SPACE, type Mutation } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
 import type { Key } from "../model/key.ts";
+import { LIMITS } from "../model/limits.ts";
 import type {
   BatchOperation,
   Condition,
@@ -45,11 +47,7 @@ const INTEGER_MIN = -(2n ** 63n);
 export function evaluate(operation: KeyOperation | BatchOperation | ScanOperation, state: EvaluationState): Evaluation {
   const evaluator = new Evaluator(state);
   if (operation.kind === "scan") return evaluator.scan(operation);
-  const result =
-    operation.kind === "batch"
-      ? { kind: "batch" as const, results: operation.operations.map((one) => evaluator.one(one)) }
-      : evaluator.one(operation);
-  return evaluator.finish(result);
+  return evaluator.finish(operation.kind === "batch" ? evaluator.batch(operation) : evaluator.one(operation));
 }
 
 /** Evaluates operations in order, each against the effects of those before it. */
@@ -77,9 +75,21 @@ class Evaluator {
     }
   }
 
+  /** One outcome for each operation: an operation that failed is never covered by the batch's success (M11). */
+  batch(operation: BatchOperation): Result {
+    const results = operation.operations.map((one) => this.one(one));
+    if (!mutant("M11")) return { kind: "batch", results };
+    const ok: Result = { kind: "written", version: this.#state.nextVersion, created: false, old: null };
+    return {
+      kind: "batch",
+      results: results.map((one) => (one.kind === "failed" || one.kind === "not-met" ? ok : one)),
+    };
+  }
+
   scan(operation: ScanOperation): Evaluation {
     const page = this.#state.page(operation, this.#state.nowMs);
-    const mutations = page.expired.map(deletionOf);
+    // One entry has room for so many. The others stay gone as well: no log clock ever falls behind this entry's time.
+    const mutations = page.expired.slice(0, LIMITS.batchOperationsMax).map(deletionOf);
     return { result: { kind: "page", items: page.items, resume: page.resume }, mutations, saw: page.sequence };
   }
 
