@@ -53,6 +53,7 @@ export class ShardStore {
   readonly #listener: ShardStoreListener;
   readonly #groupCommit: GroupCommit;
   readonly #pacer: ApplyPacer;
+  readonly #timers: Timers;
   #lastSequence: Sequence;
   #lastEpoch: EpochRef;
   #commitSequence: Sequence;
@@ -64,6 +65,7 @@ export class ShardStore {
   constructor(parts: ShardStoreParts, listener: ShardStoreListener) {
     this.log = parts.log;
     this.tree = parts.tree;
+    this.#timers = parts.timers;
     this.#listener = listener;
     const { appliedSequence, applyingThrough } = parts.tree.position();
     this.view = new ShardView(this.memtable, parts.tree);
@@ -71,8 +73,10 @@ export class ShardStore {
     this.#lastSequence = parts.log.lastSequence;
     this.#lastEpoch = parts.log.lastEpoch;
     this.#appliedSequence = appliedSequence;
-    // What reached the tree, even in part, was committed and flushed before.
-    this.#commitSequence = Math.max(parts.recovery.commitSequence, applyingThrough);
+    // What reached the tree, even in part, was committed and flushed before. A batch header may name a commit behind the
+    // log's end, whose entries a power cut took: what is appended in their place is not committed by it.
+    const commitInLog = Math.min(parts.recovery.commitSequence, parts.log.lastSequence);
+    this.#commitSequence = Math.max(commitInLog, applyingThrough);
     this.#settledSequence = Math.min(this.#commitSequence, parts.log.durableSequence);
     this.#versionBase = versionBaseAt(parts.log.epochs, appliedSequence);
     this.#replay();
@@ -123,7 +127,7 @@ export class ShardStore {
 
   /** The version that the next entry gives to what it writes. */
   get nextVersion(): Version {
-    return this.#versionBase + this.#lastSequence + 1;
+    return this.#versionOf(this.#lastSequence + 1);
   }
 
   /** Whether an entry of about `bytes` can be appended now; asked before every append (S4). */
@@ -154,8 +158,11 @@ export class ShardStore {
       if (entry.sequence !== sequence + 1) {
         throw new EntryFormatError(`Entry ${entry.sequence} does not follow ${sequence}`);
       }
-      if (entry.epoch < epoch || entry.epoch > epochMax) {
+      if (entry.epoch < epoch || entry.epoch > epochMax || entry.epoch === 0) {
         throw new EntryFormatError(`Epoch ${entry.epoch} is out of order`);
+      }
+      if (entry.epoch > epoch !== (entry.body.kind === "epochStart")) {
+        throw new EntryFormatError(`Epoch ${entry.epoch} does not begin with its one start (G5)`);
       }
       entries.push({ entry, raw: bytes.subarray(at, at + entry.lengthBytes) });
       sequence = entry.sequence;
@@ -228,10 +235,22 @@ export class ShardStore {
       this.#versionBase = body.start.versionBase;
       this.#lastEpoch = { epoch: entry.epoch, term: body.start.term };
     }
-    if (body.kind === "data") this.memtable.put(sequence, this.#versionBase + sequence, body.mutations);
-    else if (body.kind === "clear") this.memtable.clear(sequence);
+    const version = this.#versionOf(sequence);
+    // Before the batch goes to the log: nobody may find the effect there and not here (S9).
+    if (mutant("M47")) this.#timers.after(0, () => this.#show(sequence, version, body));
+    else this.#show(sequence, version, body);
     this.#lastSequence = sequence;
     this.clock.observe(entry.timestampMs);
+  }
+
+  #show(sequence: Sequence, version: Version, body: EntryBody): void {
+    if (body.kind === "data") this.memtable.put(sequence, version, body.mutations);
+    else if (body.kind === "clear") this.memtable.clear(sequence);
+  }
+
+  /** Each entry has a version of its own, also among those that are written together (rule G2). */
+  #versionOf(sequence: Sequence): Version {
+    return this.#versionBase + (mutant("M101") ? this.log.lastSequence + 1 : sequence);
   }
 
   #onFlushed(sequence: Sequence): void {
@@ -267,6 +286,8 @@ export class ShardStore {
   #forgetAfter(sequence: Sequence): void {
     this.memtable.truncateAfter(sequence);
     this.#lastSequence = sequence;
+    // What comes in the place of the entries that went is not committed because they were.
+    this.#commitSequence = Math.min(this.#commitSequence, sequence);
     this.#lastEpoch = this.log.lastEpoch;
     this.#versionBase = versionBaseAt(this.log.epochs, sequence);
   }

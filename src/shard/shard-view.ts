@@ -1,3 +1,4 @@
+import { mutant } from "../base/mutants.ts";
 import { SPACE, type Space } from "../model/entry.ts";
 import { keyOfBinary, type Key } from "../model/key.ts";
 import type { ScanItem, ScanOperation } from "../model/operation.ts";
@@ -142,8 +143,11 @@ class PageBuilder {
   }
 }
 
+/** A delete is depended upon like a value (rule R7, M46). */
 function seenOf(answer: MemtableAnswer): Seen {
-  if (answer.kind === "cleared" || answer.version.value === null) return { record: null, sequence: answer.sequence };
+  if (answer.kind === "cleared" || answer.version.value === null) {
+    return { record: null, sequence: mutant("M46") ? 0 : answer.sequence };
+  }
   const { value, version, expiryMs, contentType } = answer.version;
   return { record: { value, version, expiryMs, contentType }, sequence: answer.sequence };
 }
