@@ -101,7 +101,15 @@ function endOfPrefix(prefix: string): string {
   return prefix.slice(0, length - 1) + String.fromCharCode(prefix.charCodeAt(length - 1) + 1);
 }
 
+/** With the value goes what was stored beside it, so that a row can be stored again elsewhere as it is. */
 function itemMembers(item: ScanItem): unknown {
-  const value = item.value === null ? {} : valueMembers(item.value);
-  return { ...keyMembers(item.key), ...value, version: item.version };
+  const key = keyMembers(item.key);
+  if (item.value === null) return { ...key, version: item.version };
+  return {
+    ...key,
+    ...valueMembers(item.value),
+    version: item.version,
+    ...(item.contentType === "" ? {} : { content_type: item.contentType }),
+    ...(item.expiryMs === 0 ? {} : { expires_at_ms: item.expiryMs }),
+  };
 }
