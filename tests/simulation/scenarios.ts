@@ -1,7 +1,10 @@
+import { clusterScenario } from "./cluster/cluster-scenario.ts";
+import { BALANCED } from "./cluster/emphasis.ts";
 import type { Scenario } from "./scenario.ts";
 import { toyScenario } from "./toy/toy-scenario.ts";
 
 const SCENARIOS: readonly Scenario[] = [
+  clusterScenario("cluster", BALANCED),
   toyScenario(null),
   toyScenario("answersBeforeFlush"),
   toyScenario("readsUnflushed"),

@@ -53,6 +53,11 @@ export class Simulation {
     return this.#eventCount;
   }
 
+  /** Events still to come, those included that were cancelled but not yet passed. */
+  get pendingCount(): number {
+    return this.#heap.size;
+  }
+
   /** The first property that was violated, or null. */
   get violation(): PropertyViolation | null {
     return this.#violation;

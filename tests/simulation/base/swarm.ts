@@ -10,20 +10,22 @@ import type { SeededRandom } from "../../../src/base/random.ts";
 export class Swarm {
   readonly #random: SeededRandom;
   readonly #off: ReadonlySet<string>;
+  readonly #forced: Readonly<Record<string, boolean>>;
   readonly #on: Set<string> = new Set();
   readonly #appetite: number;
 
-  /** `off` names the faults that this run must do without. */
-  constructor(random: SeededRandom, off: readonly string[]) {
+  /** `off` names the faults that this run must do without; `forced` decides for some faults what is drawn for the others. */
+  constructor(random: SeededRandom, off: readonly string[], forced: Readonly<Record<string, boolean>> = {}) {
     this.#random = random;
     this.#off = new Set(off);
+    this.#forced = forced;
     this.#appetite = 0.2 + 0.6 * random.fork("appetite").next();
   }
 
   /** Whether the run has the fault `name`. */
   has(name: string): boolean {
     const isDrawn = this.#random.fork(`has ${name}`).next() < this.#appetite;
-    const isOn = isDrawn && !this.#off.has(name);
+    const isOn = (this.#forced[name] ?? isDrawn) && !this.#off.has(name);
     if (isOn) this.#on.add(name);
     return isOn;
   }

@@ -106,6 +106,11 @@ export class SimNetwork {
     return this.#blocked.size > 0;
   }
 
+  /** Whether anything between `a` and `b` is blocked, in whichever direction. */
+  isBlockedBetween(a: NodeName, b: NodeName): boolean {
+    return this.#blocked.has(`${a}>${b}`) || this.#blocked.has(`${b}>${a}`);
+  }
+
   /** Resets every connection between `a` and `b`. */
   resetBetween(a: NodeName, b: NodeName): void {
     for (const connection of this.#connections) {
@@ -140,7 +145,7 @@ export class SimNetwork {
     if (connection.isDead) {
       // Sending into a dead connection is what makes a half-open end notice, if somebody is there to say so.
       const peer = receiver.endpoint.node;
-      const isAnswered = !this.#isBlockedBetween(sender.node, peer) && !this.#silent.has(peer);
+      const isAnswered = !this.isBlockedBetween(sender.node, peer) && !this.#silent.has(peer);
       if (isAnswered) this.#notice(connection, own, this.#latencyMs() * 2);
       return true;
     }
@@ -161,7 +166,7 @@ export class SimNetwork {
 
   #knock(attempt: ConnectAttempt): void {
     const { from, to } = attempt;
-    if (this.#isBlockedBetween(from.node, to) || this.#silent.has(to)) return;
+    if (this.isBlockedBetween(from.node, to) || this.#silent.has(to)) return;
     const target = this.#endpoints.get(to);
     if (target === undefined || !target.isListening) {
       const refuse = (): void => failAttempt(attempt);
@@ -259,10 +264,6 @@ export class SimNetwork {
   #notice(connection: SimConnection, end: ConnectionEnd, delayMs: number): void {
     const run = (): void => end.endpoint.closed(connection, end);
     end.endpoint.process.deliver({ phase: "network", delayMs, run });
-  }
-
-  #isBlockedBetween(a: NodeName, b: NodeName): boolean {
-    return this.#blocked.has(`${a}>${b}`) || this.#blocked.has(`${b}>${a}`);
   }
 
   #latencyMs(): number {

@@ -1,10 +1,17 @@
 import { assert } from "../../../src/base/assert.ts";
-import type { HistoryOperation, Outcome, RegisterOperation } from "./history.ts";
+import type { HistoryOperation, Outcome, RegisterOperation, RegisterResult } from "./history.ts";
 
 interface OpenCall {
   readonly client: number;
   readonly key: string;
   readonly operation: RegisterOperation;
+  readonly call: number;
+  readonly calledAtMs: number;
+  readonly request?: number;
+}
+
+/** When something was called whose operations are only known from its answer. */
+export interface CallTime {
   readonly call: number;
   readonly calledAtMs: number;
 }
@@ -27,11 +34,26 @@ export class HistoryRecorder {
     this.#nowMs = nowMs;
   }
 
-  /** Notes that `client` sends `operation` now; returns the id to end it with. */
-  invoke(client: number, key: string, operation: RegisterOperation): number {
+  /** Notes that `client` sends `operation` now, perhaps as part of a larger `request`; returns the id to end it with. */
+  invoke(client: number, key: string, operation: RegisterOperation, request?: number): number {
     const id = this.#nextId++;
-    this.#open.set(id, { client, key, operation, call: ++this.#logicalTime, calledAtMs: this.#nowMs() });
+    const part = request === undefined ? {} : { request };
+    this.#open.set(id, { client, key, operation, call: ++this.#logicalTime, calledAtMs: this.#nowMs(), ...part });
     return id;
+  }
+
+  /** Notes that something is called now that will turn out to be many reads, such as a scan. */
+  noteCall(): CallTime {
+    return { call: ++this.#logicalTime, calledAtMs: this.#nowMs() };
+  }
+
+  /** Notes a read that was called at `at` and is answered now. */
+  completeRead(client: number, key: string, at: CallTime, result: RegisterResult): void {
+    const id = this.#nextId++;
+    const outcome: Outcome = { kind: "ok", result };
+    const ret = ++this.#logicalTime;
+    const endedAtMs = this.#nowMs();
+    this.#finished.push({ ...at, id, client, key, operation: { kind: "get" }, outcome, ret, endedAtMs });
   }
 
   /** Notes that the call `id` has ended now with `outcome`. */

@@ -54,6 +54,8 @@ export interface HistoryOperation {
   /** When it was called, in ms of the run's clock, for the reader of a failure. */
   readonly calledAtMs: number;
   readonly endedAtMs: number;
+  /** The request that it was part of, when that had several operations: they share an entry of the log. */
+  readonly request?: number;
 }
 
 /** The unique value that an operation would store, if it stores one of its own. */

@@ -38,7 +38,8 @@ export function checkLogOrder(history: readonly HistoryOperation[]): LogOrderVer
   placed.sort(comparePlaced);
   const violations = [
     ...findSharedPositions(placed),
-    ...findRealTimeBreaches(placed),
+    ...findRealTimeBreaches(placed.filter(({ operation }) => changed(operation))),
+    ...[...groupByKey(placed).values()].flatMap(findRealTimeBreaches),
     ...findIllegalAnswers(placed, history),
   ];
   return { violations, checkedCount: placed.length };
@@ -67,12 +68,24 @@ function findSharedPositions(placed: readonly PlacedOperation[]): LogOrderViolat
     const previous = placed[index - 1];
     if (previous === undefined || !changed(operation) || !changed(previous.operation)) continue;
     if (previous.position.epoch !== position.epoch || previous.position.sequence !== position.sequence) continue;
+    if (operation.request !== undefined && operation.request === previous.operation.request) continue;
     const at = `${position.epoch}/${position.sequence}`;
     violations.push({ operation, reason: `#${previous.operation.id} and #${operation.id} were both written at ${at}` });
   }
   return violations;
 }
 
+function groupByKey(placed: readonly PlacedOperation[]): Map<string, PlacedOperation[]> {
+  const groups = new Map<string, PlacedOperation[]>();
+  for (const one of placed) {
+    const group = groups.get(one.operation.key);
+    if (group === undefined) groups.set(one.operation.key, [one]);
+    else group.push(one);
+  }
+  return groups;
+}
+
+/** Writes of a shard against each other, and all answers of one key: a read of another key may stand further back. */
 function findRealTimeBreaches(placed: readonly PlacedOperation[]): LogOrderViolation[] {
   const violations: LogOrderViolation[] = [];
   let latest: HistoryOperation | undefined;

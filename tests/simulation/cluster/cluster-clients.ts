@@ -1,0 +1,371 @@
+import type { SeededRandom } from "../../../src/base/random.ts";
+import { KvError } from "../../../src/model/errors.ts";
+import { keyOfText, type Key } from "../../../src/model/key.ts";
+import type { KeyOperation, Reply, RequestOptions } from "../../../src/model/operation.ts";
+import type { ClusterPage, Gateway, RequestSequence } from "../../../src/node/gateway.ts";
+import type { RegisterOperation } from "../../support/linearizability/history.ts";
+import type { Simulation } from "../base/simulation.ts";
+import type { ClusterHistory, OperationNotes } from "./cluster-history.ts";
+import type { ClusterShape } from "./cluster-shape.ts";
+import { RegisterMapping } from "./register-mapping.ts";
+import type { RunningNode, SimMachine } from "./sim-machine.ts";
+import { WorkloadKeys, type WorkloadKey } from "./workload-keys.ts";
+
+export interface ClusterClientsOptions {
+  readonly simulation: Simulation;
+  readonly shape: ClusterShape;
+  readonly machines: readonly SimMachine[];
+  readonly history: ClusterHistory;
+  /** Looks at every answer the moment it is there. */
+  readonly onAnswer: (reply: Reply, notes: OperationNotes) => void;
+}
+
+interface Client {
+  readonly index: number;
+  /** How many requests it may have open at once on its connection. */
+  readonly depth: number;
+  machine: SimMachine;
+  connection: Connection | null;
+  openCount: number;
+}
+
+/** A client's connection to one life of one node. */
+interface Connection {
+  readonly id: number;
+  readonly to: RunningNode;
+  readonly sequence: RequestSequence;
+  nextOrder: number;
+}
+
+/** One call to a node; ends once: by its answer, the node's death, or the client's patience. */
+interface Call {
+  readonly isOver: () => boolean;
+  /** Ends the call; false when it had ended before. */
+  readonly end: () => boolean;
+}
+
+const PATIENCE_MS = 25_000;
+const TTL_KEYS = 4;
+
+/**
+ * The clients of a run: each calls any node, waits, thinks, and calls again; some have several requests under way on one
+ * connection. Everything that the checkers understand goes into the history; what they do not (keys that expire) must be
+ * answered once all the same.
+ */
+export class ClusterClients {
+  readonly #options: ClusterClientsOptions;
+  readonly #random: SeededRandom;
+  readonly #mapping: RegisterMapping;
+  readonly #keys: WorkloadKeys;
+  readonly #clients: Client[];
+  #isStopped = false;
+  #callCount = 0;
+  #connectionCount = 0;
+  #openCount = 0;
+  #endedCount = 0;
+  /** Answers that were ok, by client: whether everybody is served. */
+  readonly okCounts: number[];
+
+  constructor(options: ClusterClientsOptions) {
+    const { simulation, shape, machines } = options;
+    this.#options = options;
+    this.#random = simulation.randomFor("workload");
+    this.#mapping = new RegisterMapping(shape.clients.valueBytesMax);
+    this.#keys = new WorkloadKeys(this.#random, shape.clients);
+    this.#clients = Array.from({ length: shape.clients.clientCount }, (_, index) => ({
+      index,
+      depth: index % 4 === 3 ? 4 : 1,
+      machine: this.#anyOf(machines),
+      connection: null,
+      openCount: 0,
+    }));
+    this.okCounts = this.#clients.map(() => 0);
+  }
+
+  start(): void {
+    for (const client of this.#clients) this.#think(client, 1);
+  }
+
+  /** Calls no more; what is open goes on to its end. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  get openCount(): number {
+    return this.#openCount;
+  }
+
+  get endedCount(): number {
+    return this.#endedCount;
+  }
+
+  /** Reads every key that was ever used, once, through any node; calls `onRefused` for each read that is not answered. */
+  readAll(onRefused: (key: string) => void): void {
+    const { history } = this.#options;
+    for (const [index, { name }] of this.#keys.all.entries()) {
+      const operation: RegisterOperation = { kind: "get" };
+      const machine = this.#options.machines[index % this.#options.machines.length];
+      const notes = this.#notes(keyOfText(name), machine?.node ?? "", LINEARIZABLE);
+      const id = history.invoke({ client: 1000, key: name, operation }, notes);
+      const call = this.#open(() => history.complete(id, { kind: "unknown" }));
+      const answer = (reply: Reply): void => {
+        if (!this.#finish(call)) return;
+        if (!reply.ok) onRefused(`${name}: ${reply.error.message}`);
+        history.complete(id, this.#mapping.outcome(operation, reply));
+      };
+      if (machine === undefined || machine.running === null) answer(refused());
+      else this.#send(machine, call, ({ core }) => core.execute({ kind: "get", key: keyOfText(name) }, LINEARIZABLE, answer));
+    }
+  }
+
+  #think(client: Client, factor: number): void {
+    const { thinkMs } = this.#options.shape.clients;
+    const delayMs = -Math.log(1 - this.#random.next()) * thinkMs * factor;
+    this.#options.simulation.schedule(delayMs, "client calls", () => this.#turn(client));
+  }
+
+  #turn(client: Client): void {
+    if (this.#isStopped) return;
+    if (client.openCount >= client.depth) return this.#think(client, 1);
+    if (this.#random.next() < 0.05 || client.machine.running === null) {
+      client.machine = this.#anyOf(this.#options.machines);
+      client.connection = null;
+    }
+    const dice = this.#random.next();
+    if (dice < 0.84) this.#callOne(client);
+    else if (dice < 0.89) this.#callBatch(client);
+    else if (dice < 0.91) this.#callScan(client);
+    else if (dice < 0.97) this.#callEventual(client);
+    else this.#callExpiring(client);
+    // The next turn of a client with a deep connection does not wait for the answer.
+    if (client.depth > 1) this.#think(client, 1);
+  }
+
+  #callOne(client: Client): void {
+    const { history } = this.#options;
+    const key = this.#keys.pick();
+    const operation = this.#keys.operationOn(key, ++this.#callCount);
+    const options = this.#drawOptions();
+    const target = keyOfText(key.name);
+    const notes = this.#notes(target, client.machine.node, options);
+    const id = history.invoke({ client: client.index, key: key.name, operation }, notes);
+    const call = this.#open(() => history.complete(id, { kind: "unknown" }), client);
+    const answer = (reply: Reply): void => {
+      if (!this.#finish(call, client, reply.ok)) return;
+      this.#options.onAnswer(reply, notes);
+      const outcome = this.#mapping.outcome(operation, reply);
+      key.saw(outcome);
+      history.complete(id, outcome);
+    };
+    const request = this.#mapping.operation(target, operation);
+    if (client.depth === 1) {
+      this.#ask(client, call, answer, ({ core }) => core.execute(request, options, answer));
+      return;
+    }
+    const connection = this.#connect(client);
+    if (connection === null) return answer(refused());
+    history.submissions.push({ connection: connection.id, order: connection.nextOrder++, id });
+    this.#ask(client, call, answer, () => connection.sequence.execute(request, options, answer));
+  }
+
+  #callBatch(client: Client): void {
+    const { history } = this.#options;
+    const picked = new Set(Array.from({ length: 2 + this.#random.below(4) }, () => this.#keys.pick()));
+    const options = this.#drawOptions();
+    const request = ++this.#callCount;
+    const parts = [...picked].map((key, index) => {
+      const operation = this.#keys.operationOn(key, request * 10 + index, "b");
+      const target = keyOfText(key.name);
+      const notes = this.#notes(target, client.machine.node, options);
+      const id = history.invoke({ client: client.index, key: key.name, operation, request }, notes);
+      return { key, operation, id, notes, sent: this.#mapping.operation(target, operation) };
+    });
+    const call = this.#open(() => {
+      for (const { id } of parts) history.complete(id, { kind: "unknown" });
+    }, client);
+    const answer = (replies: readonly Reply[]): void => {
+      if (!this.#finish(call, client, replies.every((reply) => reply.ok))) return;
+      for (const [index, { key, operation, id, notes }] of parts.entries()) {
+        const reply = replies[index] ?? unanswered();
+        this.#options.onAnswer(reply, notes);
+        const outcome = this.#mapping.outcome(operation, reply);
+        key.saw(outcome);
+        history.complete(id, outcome);
+      }
+    };
+    const sent: KeyOperation[] = parts.map((part) => part.sent);
+    const refuse = (): void => answer(parts.map(refused));
+    this.#ask(client, call, refuse, ({ core }) => core.executeBatch(sent, options, answer));
+  }
+
+  /** Every key that the page covers was read, whether it is on the page or not. */
+  #callScan(client: Client): void {
+    const { history } = this.#options;
+    const known = this.#keys.all.map((key) => key.name).sort();
+    const start = known[this.#random.below(known.length)] ?? "";
+    const scan = { start, end: "", reverse: false, keysOnly: false, rowsMax: 1 + this.#random.below(12) };
+    const at = history.noteCall();
+    const call = this.#open(() => {}, client);
+    const answer = (page: ClusterPage | KvError): void => {
+      if (!this.#finish(call, client, !(page instanceof KvError)) || page instanceof KvError) return;
+      const items = new Map(page.items.map((item) => [item.key as string, item]));
+      const last = page.resumeKey;
+      for (const name of known) {
+        if (name < start || (last !== null && name > last)) continue;
+        const item = items.get(name);
+        const value = item === undefined ? "" : this.#mapping.textOf({ value: item.value ?? Buffer.alloc(0) });
+        const result = item === undefined ? ABSENT : ({ kind: "value", value, version: item.version } as const);
+        history.completeRead(client.index, name, at, result);
+      }
+    };
+    const refuse = (): void => answer(new KvError("UNREACHABLE", "The node is down"));
+    this.#ask(client, call, refuse, ({ core }) => core.scan({ ...scan, options: LINEARIZABLE }, answer));
+  }
+
+  #callEventual(client: Client): void {
+    const { history, simulation } = this.#options;
+    const { name } = this.#keys.pick();
+    const key = keyOfText(name);
+    const operation: RegisterOperation = { kind: "get" };
+    const call = this.#open(() => {}, client);
+    const answer = (reply: Reply): void => {
+      if (!this.#finish(call, client, reply.ok) || !reply.ok) return;
+      const { epoch, sequence } = reply.position;
+      const result = this.#mapping.result(operation, reply.result);
+      const { shard, node, role } = reply.answerer;
+      simulation.markers.sometimes(`eventual read from a ${role}`);
+      history.eventualReads.push({
+        shard,
+        key: name,
+        answeredBy: node,
+        result,
+        epoch,
+        sequence,
+        endedAtMs: simulation.nowMs,
+      });
+    };
+    const options: RequestOptions = { consistency: "eventual", durability: null };
+    this.#ask(client, call, () => answer(refused()), ({ core }) => core.execute({ kind: "get", key }, options, answer));
+  }
+
+  /** Keys that expire are beyond the checkers; they exercise the leader's deletes and what copies make of them. */
+  #callExpiring(client: Client): void {
+    const key = keyOfText(`ttl-${this.#random.below(TTL_KEYS)}`);
+    const call = this.#open(() => {}, client);
+    const answer = (reply: Reply): void => void this.#finish(call, client, reply.ok);
+    const expiry = { kind: "after", ms: 200 + this.#random.below(4000) } as const;
+    const value = Buffer.from(`ttl ${++this.#callCount}`);
+    const set = { kind: "set", key, value, contentType: "text/plain", expiry, condition: null, returnOld: false } as const;
+    const operation: KeyOperation = this.#random.below(3) === 0 ? { kind: "get", key } : set;
+    const options = this.#drawOptions();
+    this.#ask(client, call, () => answer(refused()), ({ core }) => core.execute(operation, options, answer));
+  }
+
+  /** Opens a call; `giveUp` is for its end without an answer. */
+  #open(giveUp: () => void, client?: Client): Call & { readonly giveUp: () => void } {
+    let isOver = false;
+    this.#openCount++;
+    if (client !== undefined) client.openCount++;
+    const end = (): boolean => {
+      if (isOver) return false;
+      isOver = true;
+      this.#openCount--;
+      this.#endedCount++;
+      if (client !== undefined) client.openCount--;
+      return true;
+    };
+    const abandon = (): void => {
+      if (!end()) return;
+      giveUp();
+      this.#options.simulation.markers.sometimes("call without an answer");
+      if (client !== undefined && client.depth === 1) this.#think(client, 1);
+    };
+    return { isOver: () => isOver, end, giveUp: abandon };
+  }
+
+  /** Ends a call with an answer; false when it had ended (the client may have given up, but must not be answered twice). */
+  #finish(call: Call & { readonly giveUp: () => void }, client?: Client, isOk = false): boolean {
+    if (answered.has(call)) {
+      this.#options.simulation.fail("every request is answered once", "a request was answered twice");
+      return false;
+    }
+    answered.add(call);
+    if (!call.end()) return false;
+    if (client === undefined) return true;
+    if (isOk) this.okCounts[client.index] = (this.okCounts[client.index] ?? 0) + 1;
+    // Who was refused waits before trying again, or refusals at once would use up the whole workload.
+    if (client.depth === 1) this.#think(client, isOk ? 1 : 3);
+    return true;
+  }
+
+  /** Has `run` called on the client's node, or `refuse` when that is down. */
+  #ask(
+    client: Client,
+    call: Call & { readonly giveUp: () => void },
+    refuse: (reply: Reply) => void,
+    run: (node: RunningNode) => void,
+  ): void {
+    if (client.machine.running === null) refuse(refused());
+    else this.#send(client.machine, call, run);
+  }
+
+  #send(machine: SimMachine, call: Call & { readonly giveUp: () => void }, run: (node: RunningNode) => void): void {
+    const { simulation } = this.#options;
+    const node = machine.running;
+    if (node === null) return;
+    const id = ++this.#callCount;
+    const sentMs = simulation.nowMs;
+    node.openCalls.set(id, call.giveUp);
+    const delayMs = 0.02 + this.#random.next() * 0.2;
+    node.process.deliver({ phase: "network", delayMs, run: () => run(node) });
+    simulation.schedule(PATIENCE_MS, "client patience", () => {
+      node.openCalls.delete(id);
+      if (call.isOver()) return;
+      const isRunning = machine.running === node && machine.lastPausedMs < sentMs;
+      if (isRunning) simulation.fail("every request is answered", `a call to ${machine.node} at ${sentMs} was not`);
+      call.giveUp();
+    });
+  }
+
+  #connect(client: Client): Connection | null {
+    const to = client.machine.running;
+    if (to === null) return null;
+    if (client.connection?.to === to) return client.connection;
+    const gateway: Gateway = to.core;
+    client.connection = { id: ++this.#connectionCount, to, sequence: gateway.sequence(), nextOrder: 0 };
+    return client.connection;
+  }
+
+  #drawOptions(): RequestOptions {
+    const { asyncShare, inSyncShare } = this.#options.shape.clients;
+    const dice = this.#random.next();
+    const durability = dice < asyncShare ? "async" : dice < asyncShare + inSyncShare ? "in-sync" : null;
+    return { consistency: "linearizable", durability };
+  }
+
+  #notes(key: Key, node: string, { durability }: RequestOptions): OperationNotes {
+    const { topology, replication } = this.#options.shape;
+    const guarantee = (durability ?? replication) === "in-sync" ? "in-sync" : "flushed";
+    return { shard: topology.shardOfKey(key).name, guarantee, node };
+  }
+
+  #anyOf(machines: readonly SimMachine[]): SimMachine {
+    const machine = machines[this.#random.below(machines.length)];
+    if (machine === undefined) throw new Error("a cluster has machines");
+    return machine;
+  }
+}
+
+const LINEARIZABLE: RequestOptions = { consistency: "linearizable", durability: null };
+const ABSENT = { kind: "absent" } as const;
+
+/** Calls that have had their answer: a second one is a defect, even when the client had given up before. */
+const answered = new WeakSet<Call>();
+
+function refused(): Reply {
+  return { ok: false, error: new KvError("UNREACHABLE", "The node is down") };
+}
+
+function unanswered(): Reply {
+  return { ok: false, error: new KvError("UNKNOWN_OUTCOME", "The batch has no answer for this operation") };
+}

@@ -1,0 +1,134 @@
+import { Simulation } from "../base/simulation.ts";
+import { Swarm } from "../base/swarm.ts";
+import { CALM_NETWORK } from "../network/network-weather.ts";
+import type { RunOptions, RunReport, Scenario } from "../scenario.ts";
+import { ClusterClients } from "./cluster-clients.ts";
+import { ClusterFaults } from "./cluster-faults.ts";
+import { ClusterHistory } from "./cluster-history.ts";
+import { ClusterWorld } from "./cluster-world.ts";
+import { firstDifference, treeHash } from "./copies.ts";
+import type { Emphasis } from "./emphasis.ts";
+import { Healer } from "./healer.ts";
+import { Invariants } from "./invariants.ts";
+import { Operator } from "./operator.ts";
+import { Verdict } from "./verdict.ts";
+
+const FAULT_PHASE_MS = 20_000;
+const CONVERGENCE_MS = 30_000;
+const READ_ALL_MS = 10_000;
+/** Trees take in what is left within five seconds and a few transactions. */
+const SETTLING_MS = 9000;
+
+/** A whole cluster in static mode under every kind of fault; `emphasis` decides some of what is drawn otherwise. */
+export function clusterScenario(name: string, emphasis: Emphasis, expectedMarkers: readonly string[] = []): Scenario {
+  return { name, expectedMarkers, run: (options) => new ClusterRun(options, emphasis).run() };
+}
+
+class ClusterRun {
+  readonly #options: RunOptions;
+  readonly #simulation: Simulation;
+  readonly #world: ClusterWorld;
+  readonly #history: ClusterHistory;
+  readonly #clients: ClusterClients;
+  readonly #faults: ClusterFaults;
+  readonly #healer: Healer;
+  readonly #invariants: Invariants;
+
+  constructor(options: RunOptions, emphasis: Emphasis) {
+    this.#options = options;
+    this.#simulation = new Simulation(options.seed, options.sink);
+    const swarm = new Swarm(this.#simulation.randomFor("swarm"), options.without, emphasis.faults);
+    this.#world = new ClusterWorld(this.#simulation, swarm, emphasis);
+    this.#history = new ClusterHistory(this.#simulation);
+    this.#invariants = new Invariants(this.#world);
+    const operator = new Operator(this.#world);
+    this.#faults = new ClusterFaults(this.#world, operator);
+    this.#healer = new Healer(this.#world, operator);
+    this.#clients = new ClusterClients({
+      simulation: this.#simulation,
+      shape: this.#world.shape,
+      machines: this.#world.machines,
+      history: this.#history,
+      onAnswer: (reply, notes) => this.#invariants.onAnswer(reply, notes),
+    });
+  }
+
+  run(): RunReport {
+    const simulation = this.#simulation;
+    for (const machine of this.#world.machines) this.#world.startIn(machine, simulation.randomFor(machine.node).next() * 300);
+    this.#clients.start();
+    this.#faults.start();
+    this.#invariants.start();
+    simulation.runUntil(FAULT_PHASE_MS * this.#options.workload);
+    const healMs = simulation.nowMs;
+    if (simulation.violation === null) this.#converge(healMs + CONVERGENCE_MS);
+    if (simulation.violation === null) this.#readEverything();
+    if (simulation.violation === null) this.#compareCopies();
+    if (simulation.violation === null) new Verdict(this.#world, this.#history).give();
+    return {
+      seed: this.#options.seed,
+      violation: simulation.violation,
+      traceHash: simulation.trace.hash,
+      eventCount: simulation.eventCount,
+      virtualMs: simulation.nowMs,
+      operationCount: this.#clients.endedCount,
+      faults: this.#world.swarm.faults,
+      markers: simulation.markers.counts,
+    };
+  }
+
+  #converge(deadlineMs: number): void {
+    const simulation = this.#simulation;
+    simulation.note("healing", "all faults end");
+    this.#world.isHealing = true;
+    this.#faults.heal();
+    this.#world.network.weather = CALM_NETWORK;
+    for (const machine of this.#world.machines) {
+      machine.heldUntilMs = 0;
+      if (machine.running === null) this.#world.startIn(machine, 500 * simulation.randomFor(`heal ${machine.node}`).next());
+    }
+    this.#healer.start();
+    this.#require("every shard is led again", deadlineMs, () => this.#healer.isServing);
+    const before = [...this.#clients.okCounts];
+    const isServed = (): boolean => this.#clients.okCounts.every((count, client) => count > (before[client] ?? 0));
+    this.#require("all clients are served again", deadlineMs, isServed);
+    this.#clients.stop();
+    this.#require("the copies converge", deadlineMs, () => this.#clients.openCount === 0 && this.#healer.faults().length === 0);
+  }
+
+  #readEverything(): void {
+    const refused: string[] = [];
+    this.#clients.readAll((key) => refused.push(key));
+    this.#require("every key can be read", this.#simulation.nowMs + READ_ALL_MS, () => this.#clients.openCount === 0);
+    if (refused.length > 0) this.#simulation.fail("every key can be read", refused.join("\n"));
+  }
+
+  #compareCopies(): void {
+    const simulation = this.#simulation;
+    simulation.runUntil(simulation.nowMs + SETTLING_MS);
+    for (const ledger of this.#world.ledgers.values()) {
+      const [first, ...others] = this.#world.machinesOf(ledger);
+      for (const other of others) {
+        if (first === undefined) continue;
+        const difference = firstDifference(first, other);
+        const trees = [treeHash(first), treeHash(other)];
+        if (difference !== null) simulation.fail("logs are equal", `${first.node} and ${other.node} differ at ${difference}`);
+        if (trees[0] !== trees[1]) {
+          simulation.fail("trees are equal", `${first.node}: ${trees[0]}\n${other.node}: ${trees[1]}\n${this.#healer.describe()}`);
+        }
+      }
+    }
+  }
+
+  /** Lets time pass until `isSo`, looked at every 50 ms, or fails. */
+  #require(property: string, deadlineMs: number, isSo: () => boolean): void {
+    const simulation = this.#simulation;
+    while (simulation.violation === null && !isSo()) {
+      if (simulation.nowMs >= deadlineMs) {
+        simulation.fail(property, [...this.#healer.faults(), this.#healer.describe()].join("\n"));
+        return;
+      }
+      simulation.runUntil(Math.min(deadlineMs, simulation.nowMs + 50));
+    }
+  }
+}

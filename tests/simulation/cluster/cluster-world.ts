@@ -1,0 +1,170 @@
+import type { NodeName } from "../../../src/model/position.ts";
+import type { MemberState } from "../../../src/replication/member-environment.ts";
+import { MachineClock } from "../base/machine-clock.ts";
+import type { Simulation } from "../base/simulation.ts";
+import type { Swarm } from "../base/swarm.ts";
+import { SimNetwork } from "../network/sim-network.ts";
+import { drawShape, type ClusterShape } from "./cluster-shape.ts";
+import type { Emphasis } from "./emphasis.ts";
+import { ShardLedger } from "./shard-ledger.ts";
+import { SimMachine, type MachineObserver } from "./sim-machine.ts";
+
+/** `kv up` starts a node again after this long when it died. */
+const RESTART_MS = 1000;
+const TRY_AGAIN_MS = 300;
+/** How long an old leader that comes back is given, undisturbed, to hear of its successor. */
+const RETURN_MS = 2500;
+
+/**
+ * The machines of a run, the network between them, and what an observer who sees everything knows of the shards.
+ *
+ * Owns starting and stopping. Unless a run allows split leaders, a node that believes to lead while another one was promoted is
+ * only started where it can hear of that: rule T6 asks it of operators.
+ */
+export class ClusterWorld implements MachineObserver {
+  readonly simulation: Simulation;
+  readonly swarm: Swarm;
+  readonly emphasis: Emphasis;
+  readonly shape: ClusterShape;
+  readonly network: SimNetwork;
+  readonly machines: readonly SimMachine[];
+  readonly ledgers: ReadonlyMap<string, ShardLedger>;
+  isHealing = false;
+
+  constructor(simulation: Simulation, swarm: Swarm, emphasis: Emphasis) {
+    this.simulation = simulation;
+    this.swarm = swarm;
+    this.emphasis = emphasis;
+    this.shape = drawShape(swarm, emphasis);
+    const { topology } = this.shape;
+    this.network = new SimNetwork(simulation, this.shape.weather);
+    this.ledgers = new Map(topology.shards.map((shard) => [shard.name, new ShardLedger(shard)]));
+    this.machines = topology.shards.flatMap((shard) =>
+      shard.members.map(({ node }) => {
+        const clock = this.#drawClock(node);
+        return new SimMachine({ simulation, network: this.network, shape: this.shape, node, shard, clock, observer: this });
+      }),
+    );
+    for (const machine of this.machines) machine.disk.faults.capacityBytes = this.shape.diskBytes;
+  }
+
+  ledgerOf(machine: SimMachine): ShardLedger {
+    const ledger = this.ledgers.get(machine.shard.name);
+    if (ledger === undefined) throw new Error("every shard has a ledger");
+    return ledger;
+  }
+
+  machinesOf(ledger: ShardLedger): SimMachine[] {
+    return this.machines.filter((machine) => machine.shard.name === ledger.shard.name);
+  }
+
+  othersOf(machine: SimMachine): SimMachine[] {
+    return this.machines.filter((other) => other !== machine && other.shard.name === machine.shard.name);
+  }
+
+  isQuiet(machine: SimMachine): boolean {
+    return this.ledgerOf(machine).quietUntilMs > this.simulation.nowMs;
+  }
+
+  /** Leaves this shard to an operator, undisturbed, for a while. */
+  keepQuiet(ledger: ShardLedger, durationMs: number): void {
+    ledger.quietUntilMs = Math.max(ledger.quietUntilMs, this.simulation.nowMs + durationMs);
+    const machines = this.machinesOf(ledger);
+    for (const a of machines) for (const b of machines) this.network.unblock(a.node, b.node);
+  }
+
+  startIn(machine: SimMachine, delayMs: number): void {
+    this.simulation.schedule(delayMs, "start", () => this.#start(machine));
+  }
+
+  /** Whether a complete copy of the shard other than `machine`'s would be left, in the set that acknowledgements rest on. */
+  isCoveredWithout(machine: SimMachine): boolean {
+    const highest = this.ledgerOf(machine).highestEpoch;
+    return this.othersOf(machine).some(({ state }) => {
+      if (state === null || state.leadership === null || state.leadership.epoch < highest) return false;
+      if (state.bootstrap !== null || state.damage !== null || state.conflict !== null) return false;
+      const { store, generation } = state.store;
+      return this.#newestSet(machine).some((member) => member.store === store && member.generation === generation);
+    });
+  }
+
+  onState(machine: SimMachine, { before, after }: { before: MemberState; after: MemberState }): void {
+    const { leadership } = after;
+    const { markers, nowMs } = this.simulation;
+    if (after.conflict !== null && before.conflict === null) markers.sometimes("conflict of equal epochs");
+    if (after.bootstrap?.phase === "copying" && before.bootstrap?.phase !== "copying") this.#onCopyBegins(machine, before);
+    const isOwn = leadership?.leader.node === machine.node && leadership.leader.store === after.store.store;
+    const isBegun = leadership?.term !== before.leadership?.term || leadership?.epoch !== before.leadership?.epoch;
+    if (!isOwn || !isBegun) return;
+    const ledger = this.ledgerOf(machine);
+    const otherLeads = this.othersOf(machine).some((other) => other.isLeading);
+    const start = (machine.store?.lastSequence ?? 0) + 1;
+    const begun = ledger.begin(leadership, { start, seenEpoch: before.seenEpoch.epoch, atMs: nowMs, otherLeads });
+    markers.sometimes(begun.isPromotion ? "promotion" : "restart of a leader", begun.epoch > 1);
+    markers.sometimes("two leaders at once", ledger.splitAtMs === nowMs);
+    this.simulation.note(machine.node, `leads from ${start} with epoch ${begun.epoch} ${begun.term}`);
+  }
+
+  onLog(machine: SimMachine, level: string, message: string): void {
+    const { simulation } = this;
+    simulation.trace.remark(simulation.nowMs, machine.node, () => `${level}: ${message}`);
+    if (message.startsWith("The log was cut")) simulation.markers.sometimes("divergence cut");
+    if (message.startsWith("This copy is complete")) simulation.markers.sometimes("snapshot bootstrap");
+  }
+
+  onExit(machine: SimMachine, { reason, isOfDisk }: { reason: string; isOfDisk: boolean }): void {
+    const isExpected = isOfDisk && (this.swarm.faults.includes("flush error") || this.swarm.faults.includes("disk brim-full"));
+    this.simulation.markers.sometimes("exit upon a disk error", isExpected);
+    if (!isExpected) this.simulation.fail("no process dies of its own fault", `${machine.node}: ${reason}`);
+    this.startIn(machine, RESTART_MS);
+  }
+
+  #start(machine: SimMachine): void {
+    if (machine.running !== null) return;
+    const waitMs = machine.heldUntilMs - this.simulation.nowMs;
+    if (waitMs > 0) return this.startIn(machine, waitMs);
+    if (this.emphasis.allowsSplit !== true && !this.#mayReturn(machine)) return this.startIn(machine, TRY_AGAIN_MS);
+    machine.start();
+  }
+
+  /** Whether a node that may take itself for the leader can hear of the one that was promoted meanwhile. */
+  #mayReturn(machine: SimMachine): boolean {
+    const ledger = this.ledgerOf(machine);
+    const highest = ledger.highestEpoch;
+    const leadership = machine.state?.leadership ?? null;
+    const isNamedFirst = machine.shard.members[0]?.node === machine.node;
+    const believesToLead = leadership === null ? isNamedFirst : leadership.leader.node === machine.node;
+    if (!believesToLead || highest === 0 || leadership?.epoch === highest) return true;
+    const knows = (other: SimMachine): boolean =>
+      other.running !== null && !other.isPaused && other.store !== null && other.state?.leadership?.epoch === highest;
+    if (!this.othersOf(machine).some(knows)) return false;
+    this.keepQuiet(ledger, RETURN_MS);
+    return true;
+  }
+
+  /** An in-sync member is never cut off from the log (storage.md, Retention); a lossy promotion may make it start anew. */
+  #onCopyBegins(machine: SimMachine, before: MemberState): void {
+    this.simulation.markers.sometimes("copy begun");
+    const ledger = this.ledgerOf(machine);
+    const isExcused = before.damage !== null || before.bootstrap !== null || ledger.splitAtMs !== null;
+    const isLossy = ledger.terms.some((term) => term.acceptsLoss);
+    if (this.shape.replication !== "in-sync" || isExcused || isLossy) return;
+    const { store, generation } = before.store;
+    const leader = this.othersOf(machine).find((other) => other.isLeading)?.state?.leadership;
+    const isInSync = leader?.inSync.some((member) => member.store === store && member.generation === generation) === true;
+    if (isInSync) this.simulation.fail("an in-sync member is never cut off", `${machine.node} has to copy everything anew`);
+  }
+
+  #newestSet(machine: SimMachine): readonly { readonly store: string | null; readonly generation: number }[] {
+    const states = [machine, ...this.othersOf(machine)].flatMap((one) => one.state?.leadership ?? []);
+    const newest = states.sort((a, b) => b.epoch - a.epoch || b.setVersion - a.setVersion)[0];
+    return newest?.inSync ?? [];
+  }
+
+  #drawClock(node: NodeName): MachineClock {
+    const random = this.simulation.randomFor(`clock ${node}`);
+    const hasDrift = this.swarm.has("clock drift");
+    const spread = (width: number): number => (hasDrift ? (random.next() * 2 - 1) * width : 0);
+    return new MachineClock({ rate: 1 + spread(0.01), offsetMs: 1000 + random.next() * 1e6, wallOffsetMs: spread(5000) });
+  }
+}

@@ -1,0 +1,90 @@
+import type { Reply } from "../../../src/model/operation.ts";
+import { LIMITS } from "../../../src/model/limits.ts";
+import type { OperationNotes } from "./cluster-history.ts";
+import type { ClusterWorld } from "./cluster-world.ts";
+import type { SimMachine } from "./sim-machine.ts";
+
+const LOOK_EVERY_MS = 100;
+const PENDING_EVENTS_MAX = 60_000;
+
+/** What must hold at every moment, seen by somebody who can look into every machine. */
+export class Invariants {
+  readonly #world: ClusterWorld;
+
+  constructor(world: ClusterWorld) {
+    this.#world = world;
+  }
+
+  start(): void {
+    const look = (): void => {
+      this.look();
+      this.#world.simulation.schedule(LOOK_EVERY_MS, "observer looks", look);
+    };
+    look();
+  }
+
+  look(): void {
+    const { simulation, machines } = this.#world;
+    for (const machine of machines) {
+      this.#checkTree(machine);
+      this.#checkCommit(machine);
+      this.#checkQueues(machine);
+    }
+    if (simulation.pendingCount > PENDING_EVENTS_MAX) {
+      simulation.fail("no queue grows without bound", `${simulation.pendingCount} events are pending`);
+    }
+  }
+
+  /** An in-sync acknowledgement rests on the disk of every member of the set (§2.7). */
+  onAnswer(reply: Reply, { shard, guarantee }: OperationNotes): void {
+    if (!reply.ok || guarantee !== "in-sync" || !isWrite(reply)) return;
+    const ledger = this.#world.ledgers.get(shard);
+    const leader = this.#world.machines.find(({ node }) => node === reply.answerer.node);
+    if (ledger === undefined || ledger.splitAtMs !== null || leader === undefined || !leader.isLeading) return;
+    const { epoch, sequence } = reply.position;
+    if (leader.state?.leadership?.epoch === epoch) this.#checkSet(leader, sequence, "an in-sync acknowledgement is true");
+  }
+
+  /** What any member of the set could lead with holds everything up to `sequence`. */
+  #checkSet(leader: SimMachine, sequence: number, property: string): void {
+    for (const member of leader.state?.leadership?.inSync ?? []) {
+      const machine = this.#world.machines.find(({ node }) => node === member.node);
+      const { store, state } = machine ?? { store: null, state: null };
+      if (machine === undefined || store === null || state === null) continue;
+      if (state.store.store !== member.store || state.store.generation !== member.generation) continue;
+      const where = `${machine.node} of the in-sync set of ${leader.node}`;
+      if (store.durableSequence < sequence) {
+        this.#world.simulation.fail(property, `${sequence} is not flushed by ${where}: ${store.durableSequence}`);
+      } else if (state.bootstrap !== null) {
+        this.#world.simulation.fail(property, `${sequence} rests on ${where}, which is incomplete`);
+      }
+    }
+  }
+
+  #checkCommit(leader: SimMachine): void {
+    if (!leader.isLeading || leader.store === null || this.#world.ledgerOf(leader).splitAtMs !== null) return;
+    if (this.#world.shape.replication !== "in-sync") return;
+    this.#checkSet(leader, leader.store.commitSequence, "what is committed is flushed by the whole set");
+  }
+
+  /** The tree never holds what this node's own log could lose (M102, D5). */
+  #checkTree(machine: SimMachine): void {
+    const { store, state } = machine;
+    if (store === null || state === null || state.bootstrap !== null || state.damage !== null) return;
+    const { applyingThrough } = machine.treeFile.snapshot.position;
+    if (applyingThrough <= store.settledSequence) return;
+    const detail = `${machine.node} applied ${applyingThrough}, settled ${store.settledSequence}`;
+    this.#world.simulation.fail("the tree holds only what is committed and flushed", detail);
+  }
+
+  #checkQueues(machine: SimMachine): void {
+    const { store } = machine;
+    if (store === null || store.memtable.sizeBytes <= 2 * LIMITS.memtableBytesMax) return;
+    this.#world.simulation.fail("no queue grows without bound", `the memtable of ${machine.node} has ${store.memtable.sizeBytes} bytes`);
+  }
+}
+
+function isWrite(reply: Reply & { readonly ok: true }): boolean {
+  const { kind } = reply.result;
+  return kind === "written" || kind === "deleted" || kind === "incremented";
+}

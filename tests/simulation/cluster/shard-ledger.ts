@@ -1,0 +1,61 @@
+import type { Leadership } from "../../../src/model/leadership.ts";
+import type { NodeName, Sequence } from "../../../src/model/position.ts";
+import type { Shard } from "../../../src/model/topology.ts";
+import { PROMOTION_EPOCH_STEP } from "../../../src/replication/startup-decision.ts";
+
+/** One leadership that began during a run. */
+export interface BegunTerm {
+  readonly epoch: number;
+  readonly term: string;
+  readonly node: NodeName;
+  /** Its first entry. */
+  readonly start: Sequence;
+  readonly lineage: number;
+  readonly isPromotion: boolean;
+  /** Began by a promotion whose operator accepted that acknowledged writes are lost. */
+  readonly acceptsLoss: boolean;
+  readonly atMs: number;
+}
+
+/**
+ * What an observer who sees everything knows of one shard: its leaderships in the order in which they began, when two leaders
+ * ruled at once, and whether an operator is at work on it.
+ */
+export class ShardLedger {
+  readonly shard: Shard;
+  readonly terms: BegunTerm[] = [];
+  /** When a second leader began while another one still was; the promises end here in static mode (rule T6). */
+  splitAtMs: number | null = null;
+  /** While an operator is at work: faults that he would wait for to be over do not strike this shard. */
+  quietUntilMs = 0;
+  /** The last promotion asked of each node. */
+  readonly lossRequests: Map<NodeName, boolean> = new Map();
+
+  constructor(shard: Shard) {
+    this.shard = shard;
+  }
+
+  get highestEpoch(): number {
+    return this.terms.reduce((highest, { epoch }) => Math.max(highest, epoch), 0);
+  }
+
+  /** Takes note that `leadership` begins with the entry `start`, on a node that had seen `seenEpoch` before. */
+  begin(
+    leadership: Leadership,
+    at: { readonly start: Sequence; readonly seenEpoch: number; readonly atMs: number; readonly otherLeads: boolean },
+  ): BegunTerm {
+    const { epoch, term, lineage } = leadership;
+    const { node } = leadership.leader;
+    const isPromotion = epoch >= at.seenEpoch + PROMOTION_EPOCH_STEP;
+    const acceptsLoss = isPromotion && this.lossRequests.get(node) === true;
+    if (at.otherLeads || epoch <= this.highestEpoch) this.splitAtMs ??= at.atMs;
+    const begun = { epoch, term, node, start: at.start, lineage, isPromotion, acceptsLoss, atMs: at.atMs };
+    this.terms.push(begun);
+    return begun;
+  }
+
+  /** The leadership whose beginning left out the entry at (`epoch`, `sequence`) of an older one; null: it is still there. */
+  cutBy(epoch: number, sequence: Sequence): BegunTerm | null {
+    return this.terms.find((term) => term.epoch > epoch && term.start <= sequence) ?? null;
+  }
+}
