@@ -45,7 +45,7 @@ async function checkStoppedOwner(...mutants: string[]): Promise<void> {
   const owner = await tryInChild(...mutants);
   assert.equal(owner.state, "locked");
   owner.child.kill("SIGSTOP");
-  await sleep(2000);
+  await sleep(800);
   const second = await tryInChild(...mutants);
   assert.equal(second.state, "DIRECTORY_IN_USE", "a stopped owner is an owner");
 }

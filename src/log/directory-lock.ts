@@ -7,7 +7,7 @@ import { KvError } from "../model/errors.ts";
 const LOCK_NAME = "lock";
 const OWNER_NAME = "lock.pid";
 const SQLITE_BUSY = 5;
-const STALE_AFTER_MS = 1500;
+const STALE_AFTER_MS = 500;
 
 /** What holds the locks of this process: a database that nobody refers to is collected as garbage, and its lock with it. */
 const held = new Set<DatabaseSync>();

@@ -18,11 +18,11 @@ interface Written {
 
 /** A log of several batches over two segments, each batch flushed before the next was written, as group commit does. */
 function writeLog(batchCount = 7): Written {
-  const fixture = new LogFixture({ sizes: { segmentBytesFirst: 1024, segmentBytesMax: 1024, tailBytesMax: 0 } });
+  const fixture = new LogFixture({ sizes: { segmentBytesFirst: 640, segmentBytesMax: 640, tailBytesMax: 0 } });
   fixture.open();
   const batches: Buffer[][] = [];
   for (let i = 0; i < batchCount; i++) {
-    batches.push(fixture.write(1 + (i % 3), 40 + 10 * i));
+    batches.push(fixture.write(1 + (i % 3), 5 + 2 * i));
     fixture.flush();
   }
   fixture.timers.clear();
@@ -36,7 +36,7 @@ function reopen(disk: SimDisk): {
 } {
   const timers = new ManualTimers();
   const copy = disk.clone(timers);
-  const sizes = { segmentBytesFirst: 1024, segmentBytesMax: 1024, tailBytesMax: 0 };
+  const sizes = { segmentBytesFirst: 640, segmentBytesMax: 640, tailBytesMax: 0 };
   const fixture = new LogFixture({ disk: copy, timers, sizes });
   const recovery = fixture.open();
   return { found: readAll(fixture.log), recovery, fixture };
