@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
 import { PeerNode, randomLoopback, startPeerNodes, until, type AddressBook } from "../../tests/support/peer-node.ts";
 import { RawPeer } from "../../tests/support/raw-peer.ts";
 import { LIMITS } from "../model/limits.ts";
@@ -36,7 +36,7 @@ async function startProcess(
   others: readonly string[],
 ): Promise<[ChildProcess, number]> {
   const child = fork(
-    join(import.meta.dirname, "../../tests/support/peer-node-process.ts"),
+    fileURLToPath(import.meta.resolve("../../tests/support/peer-node-process.ts")),
     [name, host, String(port), ...others],
     {
       stdio: ["ignore", "pipe", "inherit", "ipc"],

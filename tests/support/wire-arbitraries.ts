@@ -15,7 +15,7 @@ import type {
 import type { Record } from "../../src/model/record.ts";
 
 /** Everything that can travel between nodes, made at random. */
-export const aKey: fc.Arbitrary<Key> = fc
+const aKey: fc.Arbitrary<Key> = fc
   .uint8Array({ minLength: 1, maxLength: 40 })
   .chain((bytes) => fc.constantFrom(bytes, bytes, Buffer.alloc(LIMITS.keyBytesMax, bytes[0])))
   .map((bytes) => Buffer.from(bytes).toString("latin1") as Key);
@@ -93,7 +93,7 @@ export const someJson: fc.Arbitrary<unknown> = fc
   .map((value): unknown => JSON.parse(JSON.stringify(value)));
 
 const anErrorCode: fc.Arbitrary<ErrorCode> = fc.constantFrom(...(Object.keys(ERRORS) as ErrorCode[]));
-export const anError: fc.Arbitrary<KvError> = fc
+const anError: fc.Arbitrary<KvError> = fc
   .record({ code: anErrorCode, message: aText, details: fc.dictionary(fc.string(), someJson, { maxKeys: 3 }) })
   .filter(({ details }) => !Object.hasOwn(details, "__proto__"))
   .map(
@@ -130,7 +130,7 @@ const aKeyResult: fc.Arbitrary<Result> = fc.oneof(
   fc.record({ kind: fc.constant("not-met" as const), old: fc.option(aRecord) }),
   fc.record({ kind: fc.constant("failed" as const), error: anError }),
 );
-export const aResult: fc.Arbitrary<Result> = fc.oneof(
+const aResult: fc.Arbitrary<Result> = fc.oneof(
   { weight: 3, arbitrary: aKeyResult },
   fc.constant<Result>({ kind: "cleared" }),
   fc.record({ kind: fc.constant("batch" as const), results: fc.array(aKeyResult, { maxLength: 8 }) }),

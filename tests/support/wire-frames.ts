@@ -1,6 +1,6 @@
 import { crc32 } from "../../src/base/crc32.ts";
 import type { SeededRandom } from "../../src/base/random.ts";
-import { FRAME, FRAME_HEADER_BYTES, headerCrc, WHOLE, type Frame, type FrameType } from "../../src/wire/frame.ts";
+import { FRAME_HEADER_BYTES, headerCrc, WHOLE, type Frame, type FrameType } from "../../src/wire/frame.ts";
 import { FrameDecoder } from "../../src/wire/frame-decoder.ts";
 import { FrameWriter } from "../../src/wire/frame-writer.ts";
 import { ProtocolError } from "../../src/wire/protocol-error.ts";
@@ -51,6 +51,3 @@ export function decodeChunks(chunks: readonly Buffer[], frameBytesMax: number): 
   }
   return { frames, error: null };
 }
-
-/** A message type for each frame type that carries messages. */
-export const MESSAGE_TYPES: readonly FrameType[] = [FRAME.message, FRAME.request, FRAME.response];
