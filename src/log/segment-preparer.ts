@@ -29,15 +29,15 @@ export interface SegmentWish {
 type State =
   | { readonly kind: "idle" }
   | { readonly kind: "making"; readonly sizeBytes: number }
-  | { readonly kind: "ready"; readonly prepared: PreparedFile }
   | { readonly kind: "failed"; readonly wish: SegmentWish; readonly retry: Timer };
 
 /**
  * Makes the next segment's file in the background.
  *
- * Owns at most one file that is ready or being made. Never takes more than 1/8 of the free space for one. When there is not
- * enough, or making fails, it answers "full" and tries again by itself, less and less often; `onChange` runs whenever an
- * answer may have changed. Nothing here is fatal: no entry depends on a file that is not ready.
+ * Owns at most one file that is ready and one that is being made: entries may already count on the ready one, so that it stays
+ * until a larger one can take its place. Never takes more than 1/8 of the free space for one. When there is not enough, or
+ * making fails, it answers "full" and tries again by itself, less and less often; `onChange` runs whenever an answer may have
+ * changed. Nothing here is fatal: no entry depends on a file that is not ready.
  */
 export class SegmentPreparer {
   readonly #place: LogPlace;
@@ -45,6 +45,7 @@ export class SegmentPreparer {
   readonly #logger: Logger;
   readonly #onChange: () => void;
   #state: State = { kind: "idle" };
+  #ready: PreparedFile | null = null;
   #serial: number;
   #retryMs = RETRY_MS_MIN;
   #isStopped = false;
@@ -60,24 +61,21 @@ export class SegmentPreparer {
 
   /** The file that is ready, or null. */
   get ready(): PreparedFile | null {
-    return this.#state.kind === "ready" ? this.#state.prepared : null;
+    return this.#ready;
   }
 
   /** Hands the ready file over. */
   take(): PreparedFile | null {
-    const { ready } = this;
-    if (ready !== null) this.#state = { kind: "idle" };
+    const ready = this.#ready;
+    this.#ready = null;
     return ready;
   }
 
   /** Sees to it that a file like `wish` gets ready; says whether one is ("yes"), will be ("preparing") or cannot be ("full"). */
   request(wish: SegmentWish): Room {
     const state = this.#state;
+    if (this.#ready !== null && this.#ready.sizeBytes >= wish.bytesMin) return "yes";
     if (state.kind === "making") return "preparing";
-    if (state.kind === "ready") {
-      if (state.prepared.sizeBytes >= wish.bytesMin) return "yes";
-      this.#discard(state.prepared);
-    }
     if (state.kind === "failed") {
       if (state.wish.bytesMin <= wish.bytesMin) return "full";
       state.retry.cancel();
@@ -96,7 +94,8 @@ export class SegmentPreparer {
   /** No more callbacks; the ready file is closed and left behind for the next start to remove. */
   stop(): void {
     this.#isStopped = true;
-    if (this.#state.kind === "ready") this.#state.prepared.file.close();
+    this.#ready?.file.close();
+    this.#ready = null;
     if (this.#state.kind === "failed") this.#state.retry.cancel();
     this.#state = { kind: "idle" };
   }
@@ -127,7 +126,10 @@ export class SegmentPreparer {
   #succeed(prepared: PreparedFile): void {
     if (this.#retryMs !== RETRY_MS_MIN) this.#logger.info("The log has room again", { bytes: prepared.sizeBytes });
     this.#retryMs = RETRY_MS_MIN;
-    this.#state = { kind: "ready", prepared };
+    this.#state = { kind: "idle" };
+    const outgrown = this.#ready;
+    this.#ready = prepared;
+    if (outgrown !== null) this.#discard(outgrown);
   }
 
   #fail(wish: SegmentWish, error: Error): void {

@@ -212,4 +212,20 @@ describe("a segmented log", () => {
     assert.equal(fixture.log.lastSequence, 7);
     assert.deepEqual(fixture.log.read(2, 10).bytes, entry);
   });
+
+  test("room that was promised stays while a larger entry is asked about", () => {
+    const fixture = new LogFixture();
+    fixture.open();
+    fixture.write(1);
+    const small = dataEntry(2, 1, { bytes: 4000 });
+    fixture.waitForRoom(small.length);
+    assert.equal(fixture.log.roomFor(100_000), "preparing");
+    assert.equal(fixture.log.roomFor(small.length), "yes");
+    fixture.writeBatch([small]);
+    fixture.waitForRoom(100_000);
+    fixture.writeBatch([dataEntry(3, 1, { bytes: 90_000 })]);
+    fixture.flush();
+    fixture.crash();
+    assert.equal(fixture.log.lastSequence, 3);
+  });
 });
