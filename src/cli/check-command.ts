@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { KvError } from "../model/errors.ts";
 import { NODE_FILE_NAME } from "../log/node-file.ts";
 import { print } from "./command-options.ts";
-import { checkNodeDirectory, type DirectoryCheck } from "./directory-check.ts";
+import type { DirectoryCheck } from "./directory-check.ts";
 import { entryMembers, renderEntry } from "./entry-text.ts";
 import { ProgressBar } from "./progress-bar.ts";
 import { countOf, formatBytes, formatCount } from "./quantities.ts";
@@ -24,6 +24,8 @@ export function defineCheck(program: Command): void {
     .option("--entries", "show the entries that were discarded, too")
     .option("--json", "print what was found as JSON, one line a node")
     .action(async (directory: string, options: CheckOptions) => {
+      // Loads the tree's library, which no other client command needs.
+      const { checkNodeDirectory } = await import("./directory-check.ts");
       let damaged = 0;
       for (const path of nodeDirectories(directory)) {
         const bar = new ProgressBar("rows", null);

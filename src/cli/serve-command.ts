@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { runNode } from "../server/run-node.ts";
 import { CONFIG_FILE_DEFAULT } from "./cluster-access.ts";
 
 interface ServeOptions {
@@ -29,6 +28,8 @@ export function defineServe(program: Command): void {
     // Set by `kv up`, which starts all nodes at once: each waits a little longer for the others.
     .addOption(program.createOption("--started-together").hideHelp())
     .action(async (options: ServeOptions) => {
+      // Loaded here, because no other command needs a whole server, and each of them would wait for it.
+      const { runNode } = await import("../server/run-node.ts");
       await runNode({
         shard: options.shard,
         isReplica: options.replica === true,

@@ -1,0 +1,299 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SeededRandom } from "../../../src/base/random.ts";
+import { checkHistory } from "../../support/linearizability/check-history.ts";
+import { HistoryRecorder } from "../../support/linearizability/history-recorder.ts";
+import type { Outcome, RegisterOperation } from "../../support/linearizability/history.ts";
+import { ClientConnection } from "./client-connection.ts";
+import { outcomeOf, requestFor } from "./register-request.ts";
+
+export interface TrafficOptions {
+  /** Nodes that clients talk to, any of them for any key. */
+  readonly addresses: readonly string[];
+  readonly seed: number;
+  /** Clients that read and write a few hot keys, for the check of linearizability. Default 10. */
+  readonly registerClients?: number;
+  /** Clients that write each key once, for the count of what is missing at the end. Default 10. */
+  readonly ledgerClients?: number;
+  /** Mean pause of a client between two requests. Default 10. */
+  readonly thinkMs?: number;
+  /** Bytes of a ledger value, at most. Default 2000. */
+  readonly valueBytesMax?: number;
+  /** Added to the path of every write of the ledger: `?durability=in-sync`. */
+  readonly ledgerQuery?: string;
+}
+
+/** A key that is written once. */
+export interface LedgerRow {
+  readonly value: string;
+  readonly outcome: Outcome["kind"];
+}
+
+/** What the ledger says of a cluster's content at the end. */
+export interface LedgerVerdict {
+  readonly acknowledged: number;
+  readonly refused: number;
+  readonly unknown: number;
+  /** Acknowledged, and gone or changed. */
+  readonly missing: readonly string[];
+  /** Answered "not applied", and there. */
+  readonly resurrected: readonly string[];
+}
+
+interface HotKey {
+  name: string;
+  used: number;
+  version: number;
+  readonly isCounter: boolean;
+}
+
+const HOT_KEYS = 24;
+const COUNTERS = 4;
+const OPERATIONS_PER_KEY = 160;
+/** A client that was refused waits a little, as a polite one does. */
+const REFUSED_PAUSE_MS = 25;
+const RATE_WINDOW_MS = 1000;
+
+/**
+ * Clients under whose load faults are injected, and the record of everything they were told.
+ *
+ * Owns the history for the linearizability check and the ledger of keys written once. An answer that the interface does not
+ * allow is kept in `faults`, which `finish` demands to be empty.
+ */
+export class Traffic {
+  readonly recorder: HistoryRecorder;
+  readonly ledger: Map<string, LedgerRow> = new Map();
+  readonly faults: string[] = [];
+  readonly #options: TrafficOptions;
+  readonly #random: SeededRandom;
+  readonly #name: string;
+  readonly #hot: HotKey[] = [];
+  readonly #acknowledgedAtMs: number[] = [];
+  readonly #clients: Promise<void>[] = [];
+  #hotCount = 0;
+  #isStopping = false;
+  acknowledgedWrites = 0;
+  answeredReads = 0;
+
+  constructor(options: TrafficOptions) {
+    this.#options = options;
+    this.#random = new SeededRandom(options.seed);
+    this.#name = options.seed.toString(36);
+    this.recorder = new HistoryRecorder(() => performance.now());
+    for (let index = 0; index < HOT_KEYS; index++) this.#hot.push(this.#newHotKey(index < COUNTERS));
+  }
+
+  start(): void {
+    const { registerClients = 10, ledgerClients = 10 } = this.#options;
+    for (let client = 0; client < registerClients + ledgerClients; client++) {
+      const random = this.#random.fork(`client ${client}`);
+      const isLedger = client >= registerClients;
+      this.#clients.push(isLedger ? this.#runLedgerClient(client, random) : this.#runRegisterClient(client, random));
+    }
+  }
+
+  /** Lets every client finish its request. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await Promise.all(this.#clients);
+  }
+
+  /** Acknowledged writes within the last second. */
+  get writesPerSecond(): number {
+    const since = performance.now() - RATE_WINDOW_MS;
+    let count = 0;
+    for (let index = this.#acknowledgedAtMs.length - 1; index >= 0; index--) {
+      if ((this.#acknowledgedAtMs[index] ?? 0) < since) break;
+      count++;
+    }
+    return count;
+  }
+
+  /** Waits until so many writes were acknowledged within a second; gives how many there were. */
+  async reach(writesPerSecond: number, timeoutMs = 30_000): Promise<number> {
+    const endMs = performance.now() + timeoutMs;
+    while (this.writesPerSecond < writesPerSecond) {
+      if (performance.now() > endMs) {
+        throw new Error(`${this.writesPerSecond} acknowledged writes/s, not ${writesPerSecond}, after ${timeoutMs} ms`);
+      }
+      await sleep(20);
+    }
+    return this.writesPerSecond;
+  }
+
+  /**
+   * Reads everything back through `address`, checks that the history is linearizable, final reads included, and compares the ledger.
+   * Call it when the clients have stopped and the cluster is whole. Fails unless every answer was lawful.
+   */
+  async finish(address: string): Promise<LedgerVerdict> {
+    assert.deepEqual(this.faults, [], "every answer is one that the interface allows");
+    await this.#readHotKeys(address);
+    const violations = checkHistory(this.recorder.history());
+    assert.equal(violations.length, 0, violations.map((violation) => violation.report).join("\n\n"));
+    const content = await scanAll(address, this.#ledgerPrefix);
+    const missing: string[] = [];
+    const resurrected: string[] = [];
+    const counts = { ok: 0, notApplied: 0, unknown: 0 };
+    for (const [key, { value, outcome }] of this.ledger) {
+      counts[outcome]++;
+      const found = content.get(key);
+      if (outcome === "ok" && found !== value) missing.push(key);
+      if (outcome === "notApplied" && found !== undefined) resurrected.push(key);
+      if (outcome === "unknown" && found !== undefined && found !== value) missing.push(`${key} (torn)`);
+    }
+    return { acknowledged: counts.ok, refused: counts.notApplied, unknown: counts.unknown, missing, resurrected };
+  }
+
+  /** `finish`, and nothing is missing or resurrected. */
+  async finishWell(address: string): Promise<LedgerVerdict> {
+    const verdict = await this.finish(address);
+    assert.deepEqual(verdict.missing, [], "acknowledged writes that are missing");
+    assert.deepEqual(verdict.resurrected, [], "refused writes that are visible");
+    return verdict;
+  }
+
+  get #ledgerPrefix(): string {
+    return `l:${this.#name}:`;
+  }
+
+  async #runLedgerClient(client: number, random: SeededRandom): Promise<void> {
+    const connection = new ClientConnection();
+    const { valueBytesMax = 2000, ledgerQuery = "" } = this.#options;
+    for (let count = 0; !this.#isStopping; count++) {
+      const key = `${this.#ledgerPrefix}${client}:${count}`;
+      const value = `${key}|`.padEnd(random.below(valueBytesMax), random.hex64());
+      const operation: RegisterOperation = { kind: "put", value };
+      const request = requestFor(key, operation);
+      const exchange = await connection.send(this.#anyNode(random), { ...request, path: request.path + ledgerQuery });
+      const outcome = this.#judge(operation, () => outcomeOf(operation, exchange));
+      this.ledger.set(key, { value, outcome: outcome.kind });
+      this.#count(operation, outcome);
+      await this.#pause(outcome, random);
+    }
+    connection.close();
+  }
+
+  async #runRegisterClient(client: number, random: SeededRandom): Promise<void> {
+    const connection = new ClientConnection();
+    for (let count = 0; !this.#isStopping; count++) {
+      const hot = this.#pickHotKey(random);
+      const operation = chooseOperation(hot, `${client}.${count}`, random);
+      const key = hot.name;
+      const id = this.recorder.invoke(client, key, operation);
+      const exchange = await connection.send(this.#anyNode(random), requestFor(key, operation));
+      const outcome = this.#judge(operation, () => outcomeOf(operation, exchange));
+      this.recorder.complete(id, outcome);
+      if (outcome.kind === "ok" && "version" in outcome.result && hot.name === key) {
+        hot.version = outcome.result.version ?? hot.version;
+      }
+      this.#count(operation, outcome);
+      await this.#pause(outcome, random);
+    }
+    connection.close();
+  }
+
+  #judge(operation: RegisterOperation, read: () => Outcome): Outcome {
+    try {
+      return read();
+    } catch (error) {
+      this.faults.push(error instanceof Error ? error.message : String(error));
+      return operation.kind === "get" ? { kind: "notApplied" } : { kind: "unknown" };
+    }
+  }
+
+  #count(operation: RegisterOperation, outcome: Outcome): void {
+    if (outcome.kind !== "ok") return;
+    if (operation.kind === "get") {
+      this.answeredReads++;
+      return;
+    }
+    const { result } = outcome;
+    const hasWritten = result.kind === "written" || result.kind === "incremented" || result.kind === "deleted";
+    if (!hasWritten) return;
+    this.acknowledgedWrites++;
+    this.#acknowledgedAtMs.push(performance.now());
+  }
+
+  async #pause(outcome: Outcome, random: SeededRandom): Promise<void> {
+    const { thinkMs = 10 } = this.#options;
+    await sleep(random.next() * 2 * thinkMs + (outcome.kind === "ok" ? 0 : REFUSED_PAUSE_MS));
+  }
+
+  #anyNode(random: SeededRandom): string {
+    const { addresses } = this.#options;
+    return addresses[random.below(addresses.length)] ?? "";
+  }
+
+  #newHotKey(isCounter: boolean): HotKey {
+    const name = `${isCounter ? "c" : "r"}:${this.#name}:${this.#hotCount++}`;
+    return { name, used: 0, version: 0, isCounter };
+  }
+
+  #pickHotKey(random: SeededRandom): HotKey {
+    const index = Math.floor(random.next() ** 2 * this.#hot.length);
+    let hot = this.#hot[index];
+    assert(hot !== undefined);
+    if (hot.used++ >= OPERATIONS_PER_KEY) {
+      hot = this.#newHotKey(hot.isCounter);
+      this.#hot[index] = hot;
+    }
+    return hot;
+  }
+
+  async #readHotKeys(address: string): Promise<void> {
+    const connection = new ClientConnection();
+    const keys = new Set(this.recorder.history().map(({ key }) => key));
+    for (const key of keys) {
+      const id = this.recorder.invoke(-1, key, { kind: "get" });
+      const exchange = await connection.send(address, requestFor(key, { kind: "get" }));
+      const outcome = outcomeOf({ kind: "get" }, exchange);
+      assert.equal(outcome.kind, "ok", `the final read of ${key} through ${address} is answered`);
+      this.recorder.complete(id, outcome);
+    }
+    connection.close();
+  }
+}
+
+function chooseOperation(hot: HotKey, value: string, random: SeededRandom): RegisterOperation {
+  const dice = random.next();
+  if (dice < 0.45) return { kind: "get" };
+  if (hot.isCounter) return { kind: "increment", by: 1 + random.below(9) };
+  if (dice < 0.75) return { kind: "put", value };
+  if (dice < 0.85 && hot.version > 0) return { kind: "putIfVersion", value, version: hot.version };
+  if (dice < 0.92) return { kind: "putIfAbsent", value };
+  if (dice < 0.95 && hot.version > 0) return { kind: "deleteIfVersion", version: hot.version };
+  return { kind: "delete" };
+}
+
+/** Every key with a prefix, through one node, page by page. Throws when a page is not answered. */
+export async function scanAll(address: string, prefix: string, query = ""): Promise<Map<string, string>> {
+  const rows = new Map<string, string>();
+  for await (const { key, value } of scanPages(address, `prefix=${encodeURIComponent(prefix)}${query}`)) {
+    rows.set(key, value);
+  }
+  return rows;
+}
+
+export interface ScannedRow {
+  readonly key: string;
+  readonly value: string;
+  readonly version: number;
+}
+
+/** Every row of a query of `/v1/kv`, through one node. */
+export async function* scanPages(address: string, query: string): AsyncGenerator<ScannedRow> {
+  const connection = new ClientConnection();
+  let cursor: string | null = null;
+  do {
+    const next: string = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+    const exchange = await connection.send(address, { path: `/v1/kv?limit=1000&${query}${next}`, timeoutMs: 30_000 });
+    if (exchange.kind !== "answer" || exchange.status !== 200) {
+      const reason = exchange.kind === "answer" ? exchange.body.toString() : exchange.kind;
+      throw new Error(`a scan through ${address} failed: ${reason}`);
+    }
+    const page = JSON.parse(exchange.body.toString("utf8")) as { items: ScannedRow[]; cursor: string | null };
+    yield* page.items;
+    ({ cursor } = page);
+  } while (cursor !== null);
+  connection.close();
+}
