@@ -3,6 +3,8 @@ export interface HttpSystem {
   readonly address: string;
   /** The process that serves; without it, memory and descriptors are not looked at. */
   readonly pid?: number;
+  /** What the store behind may fill and empty as it likes (its memtable): no growth of what serves HTTP. */
+  readonly bufferBytesMax?: number;
   stop(): Promise<void>;
 }
 
