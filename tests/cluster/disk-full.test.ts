@@ -7,6 +7,7 @@ import type { TestNode } from "./support/test-node.ts";
 
 const DISK_MB = 64;
 const VALUE_BYTES = 100_000;
+const SMALL_VALUE_BYTES = 500;
 /** More than the disk holds, so that a run that never fills it fails. */
 const WRITES_MAX = 2000;
 
@@ -32,8 +33,9 @@ async function startPair(context: TestContext, onSmallDisk: "leader" | "replica"
   return { cluster, leader, replica, disk };
 }
 
+/** Keys that begin with "small" have values that fit what large ones leave of a segment. */
 function valueOf(key: string): string {
-  return key.padEnd(VALUE_BYTES, "·");
+  return key.padEnd(key.startsWith("small") ? SMALL_VALUE_BYTES : VALUE_BYTES, ".");
 }
 
 interface Problem {
@@ -84,6 +86,8 @@ describe("a full disk", { skip: canMount() ? false : "mounting a small file syst
     }
     disk.fill();
     const { acknowledged, refused } = await writeUntilRefused(leader, "during");
+    const small = await writeUntilRefused(leader, "small");
+    acknowledged.push(...small.acknowledged);
     assert.equal((await write(replica, "forwarded"))?.code, "DISK_FULL", "the same through another node");
     assert.equal((await write(leader, "again"))?.code, "DISK_FULL");
     const reason = await eventually("the leader says that it is read-only", async () => {
@@ -98,12 +102,17 @@ describe("a full disk", { skip: canMount() ? false : "mounting a small file syst
     assert.equal(leader.pid, pid, "without a restart");
     assert.ok(leader.isRunning);
     await requireRead(replica, [...before, ...acknowledged, "after"]);
-    for (const key of [refused, "forwarded", "again"]) assert.equal(await leader.get(key), null, `${key} was refused`);
+    const isGone = async (): Promise<void> => {
+      for (const key of [refused, small.refused, "forwarded", "again"]) {
+        assert.equal(await leader.get(key), null, `${key} was refused`);
+      }
+    };
+    await isGone();
 
     await leader.kill();
     await leader.startReady();
     await requireRead(leader, [...before, ...acknowledged, "after"]);
-    for (const key of [refused, "forwarded", "again"]) assert.equal(await leader.get(key), null, `${key} was refused`);
+    await isGone();
     await requireEqualCopies(cluster);
   });
 
