@@ -2,7 +2,6 @@ import { mutant } from "../base/mutants.ts";
 import { SPACE, type Mutation } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
 import type { Key } from "../model/key.ts";
-import { LIMITS } from "../model/limits.ts";
 import type {
   BatchOperation,
   Condition,
@@ -88,8 +87,7 @@ class Evaluator {
 
   scan(operation: ScanOperation): Evaluation {
     const page = this.#state.page(operation, this.#state.nowMs);
-    // One entry has room for so many. The others stay gone as well: no log clock ever falls behind this entry's time.
-    const mutations = page.expired.slice(0, LIMITS.batchOperationsMax).map(deletionOf);
+    const mutations = page.expired.map(deletionOf);
     return { result: { kind: "page", items: page.items, resume: page.resume }, mutations, saw: page.sequence };
   }
 
