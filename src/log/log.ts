@@ -1,4 +1,4 @@
-import type { Epoch, EpochRef, Sequence } from "../model/position.ts";
+import type { EpochRef, Sequence } from "../model/position.ts";
 
 /** What this node knew when it wrote a batch; stands in the batch's header and proves how far the log had been flushed. */
 export interface BatchMarks {
@@ -99,13 +99,4 @@ export interface Log {
   restart(base: { readonly sequence: Sequence; readonly epochs: readonly EpochMark[] }): void;
 
   close(): void;
-}
-
-/** Largest epoch in `epochs` that is at most `epoch`, or null. */
-export function largestEpochUpTo(epochs: readonly EpochMark[], epoch: Epoch): EpochMark | null {
-  for (let i = epochs.length - 1; i >= 0; i--) {
-    const mark = epochs[i];
-    if (mark !== undefined && mark.epoch <= epoch) return mark;
-  }
-  return null;
 }

@@ -6,7 +6,7 @@ import type { Sequence } from "../model/position.ts";
 import type { BatchMarks, EpochMark } from "./log.ts";
 
 /** Raised when a file of the log is laid out differently; an older program refuses a newer format. */
-export const LOG_FORMAT_VERSION = 1;
+const LOG_FORMAT_VERSION = 1;
 
 /** `u32 length · u32 crc32 · u64 flushedSequence · u64 commitSequence` before the entries of one write. */
 export const BATCH_HEADER_BYTES = 24;
@@ -41,7 +41,7 @@ export interface BatchHeader extends BatchMarks {
 }
 
 /** Bytes of one copy of a header that names `epochCount` leaderships. */
-export function segmentHeaderBytes(epochCount: number): number {
+function segmentHeaderBytes(epochCount: number): number {
   return FIXED_BYTES + epochCount * EPOCH_BYTES;
 }
 

@@ -11,7 +11,7 @@ import { ManualTimers } from "./manual-timers.ts";
 import { SimCrashError, SimDisk } from "./sim-disk.ts";
 
 export const LOG_DIRECTORY = "/node/log";
-export const SMALL_SIZES: LogSizes = { segmentBytesFirst: 4096, segmentBytesMax: 16_384, tailBytesMax: 2048 };
+const SMALL_SIZES: LogSizes = { segmentBytesFirst: 4096, segmentBytesMax: 16_384, tailBytesMax: 2048 };
 
 /** The first entry of a leadership. */
 export function epochStartEntry(sequence: Sequence, epoch: Epoch): Buffer {
