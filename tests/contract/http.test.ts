@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { describeHttp } from "./http-suite.ts";
 import type { HttpSystem } from "./http-system.ts";
 
-const PROGRAM = join(import.meta.dirname, "..", "support", "memory-node.ts");
+const PROGRAM = fileURLToPath(import.meta.resolve("../support/memory-node.ts"));
 
 describeHttp("HTTP before a memory gateway", startMemoryNode);
 
