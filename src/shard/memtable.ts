@@ -107,6 +107,8 @@ export class Memtable {
       const entry = this.#unsettled[this.#unsettledHead];
       if (entry === undefined || entry.sequence > sequence) break;
       for (const { space, key } of entry.mutations) this.#active.forgetOlder(space, key, sequence);
+      // The place stays until many can be cut off at once; the values must not: a thousand of them may be 16 GB.
+      this.#unsettled[this.#unsettledHead] = { sequence: entry.sequence, mutations: [] };
       this.#unsettledHead++;
     }
     if (this.#unsettledHead > 1024 && this.#unsettledHead * 2 > this.#unsettled.length) {
