@@ -6,15 +6,18 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 prepare_runtime all
 cd "$root"
 
-# The etcd that benchmarks and coordinator tests compare with or talk to; they say so themselves when it is missing.
-if ! command -v etcd > /dev/null 2>&1; then
+# What the tests talk to or inject faults with. Tests that miss one say so and are skipped.
+for tool in etcd:etcd-server strace:strace; do
+  command="${tool%%:*}"
+  package="${tool#*:}"
+  command -v "$command" > /dev/null 2>&1 && continue
   if command -v apt-get > /dev/null 2>&1 && [ "$(id -u)" -eq 0 ]; then
-    echo "Installing etcd-server"
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -q etcd-server > /dev/null 2>&1 \
-      || echo "etcd could not be installed: tests that need it are skipped"
+    echo "Installing $package"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$package" > /dev/null 2>&1 \
+      || echo "$package could not be installed: tests that need $command are skipped"
   else
-    echo "etcd is missing (Debian: apt-get install etcd-server): tests that need it are skipped"
+    echo "$command is missing (Debian: apt-get install $package): tests that need it are skipped"
   fi
-fi
+done
 
 exec_node "$root/scripts/test.ts" "$@"

@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { TestCluster } from "./support/cluster.ts";
+import { ClientConnection } from "./support/client-connection.ts";
+import { requireEqualCopies } from "./support/copies.ts";
+import { straceMissing, SystemCallFault } from "./support/strace.ts";
+import type { TestNode } from "./support/test-node.ts";
+import { Traffic } from "./support/traffic.ts";
+
+const DELAY_MS = 400;
+const DELAY = `fdatasync:delay_enter=${DELAY_MS * 1000}`;
+const FAILURE = "fdatasync:error=EIO";
+const WRITERS = 8;
+const WRITES_EACH = 4;
+
+interface Timed {
+  readonly status: number;
+  readonly ms: number;
+}
+
+async function timed(node: TestNode, run: (connection: ClientConnection) => Promise<number>): Promise<Timed> {
+  const connection = new ClientConnection();
+  const startedMs = performance.now();
+  const status = await run(connection);
+  connection.close();
+  return { status, ms: performance.now() - startedMs };
+}
+
+async function timedPut(node: TestNode, key: string, query = ""): Promise<Timed> {
+  return timed(node, async (connection) => {
+    const exchange = await connection.send(node.name, { method: "PUT", path: `/v1/kv/${key}${query}`, body: key });
+    return exchange.kind === "answer" ? exchange.status : 0;
+  });
+}
+
+async function timedGet(node: TestNode, key: string): Promise<Timed> {
+  return timed(node, async (connection) => {
+    const exchange = await connection.send(node.name, { path: `/v1/kv/${key}` });
+    return exchange.kind === "answer" ? exchange.status : 0;
+  });
+}
+
+/** Writes from several clients at once, at all phases of the running flush. */
+async function writeMany(node: TestNode, prefix: string): Promise<Timed[]> {
+  const writers = Array.from({ length: WRITERS }, async (_, writer) => {
+    const times: Timed[] = [];
+    await sleep(writer * 37);
+    for (let count = 0; count < WRITES_EACH; count++) times.push(await timedPut(node, `${prefix}:${writer}:${count}`));
+    return times;
+  });
+  return (await Promise.all(writers)).flat();
+}
+
+function requireSlow(times: readonly Timed[]): void {
+  for (const { status, ms } of times) {
+    assert.equal(status, 201);
+    assert(ms >= DELAY_MS, `no answer came before a flush of ${DELAY_MS} ms could have returned: ${ms.toFixed(0)} ms`);
+  }
+}
+
+describe("a disk whose flush is slow or fails", { skip: straceMissing() }, () => {
+  test(
+    "no write is answered before the leader's flush has returned; reads stay fast",
+    { timeout: 60_000 },
+    async (t) => {
+      const cluster = await TestCluster.start(t);
+      const [leader, replica] = cluster.nodes;
+      assert(leader !== undefined && replica !== undefined);
+      await leader.put("old", "old");
+      const before = await writeMany(leader, "before");
+      assert(Math.min(...before.map(({ ms }) => ms)) < DELAY_MS / 2, "without the fault flushes are quick");
+      const fault = await SystemCallFault.inject(leader.pid, DELAY, cluster.directory);
+      const reads: number[] = [];
+      const writing = writeMany(leader, "slow");
+      let isWriting = true;
+      const written = writing.finally(() => (isWriting = false));
+      while (isWriting) {
+        reads.push((await timedGet(leader, "old")).ms);
+        await sleep(10);
+      }
+      const writes = await written;
+      requireSlow(writes);
+      assert.equal(writes.length, WRITERS * WRITES_EACH);
+
+      // What is read must be on disk as well: a read of what is being written waits for it.
+      const pending = timedPut(leader, "pending");
+      await sleep(100);
+      const read = await timedGet(leader, "pending");
+      assert.equal(read.status, 200);
+      requireSlow([await pending]);
+      assert(read.ms > DELAY_MS / 4, `a read of an unflushed write was answered after ${read.ms.toFixed(0)} ms`);
+      const hits = await fault.detach();
+      reads.sort((a, b) => a - b);
+      const [median = 0, worst = 0] = [reads[reads.length >> 1], reads.at(-1)];
+      assert(reads.length >= 20 && median < DELAY_MS / 4, `${reads.length} reads, the median ${median.toFixed(0)} ms`);
+      await requireEqualCopies(cluster);
+      t.diagnostic(
+        `${writes.length} writes ${Math.min(...writes.map(({ ms }) => ms)).toFixed(0)}–${Math.max(...writes.map(({ ms }) => ms)).toFixed(0)} ms, ` +
+          `${reads.length} reads p50 ${median.toFixed(1)} ms, max ${worst.toFixed(0)} ms; ${hits} flushes delayed`,
+      );
+    },
+  );
+
+  test("an in-sync write waits for the replica's flush; durability=async does not", { timeout: 60_000 }, async (t) => {
+    const cluster = await TestCluster.start(t, { replication: "in-sync" });
+    const [leader, replica] = cluster.nodes;
+    assert(leader !== undefined && replica !== undefined);
+    assert((await timedPut(leader, "before")).ms < DELAY_MS);
+    const fault = await SystemCallFault.inject(replica.pid, DELAY, cluster.directory);
+    const writes = await writeMany(leader, "slow");
+    requireSlow(writes);
+    const own = await timedPut(leader, "own", "?durability=async");
+    assert.equal(own.status, 201);
+    assert(own.ms < DELAY_MS, `the leader's own flush is quick: ${own.ms.toFixed(0)} ms`);
+    const hits = await fault.detach();
+    await requireEqualCopies(cluster);
+    t.diagnostic(
+      `${writes.length} writes, the quickest ${Math.min(...writes.map(({ ms }) => ms)).toFixed(0)} ms; ${hits} flushes delayed`,
+    );
+  });
+
+  for (const replication of ["async", "in-sync"] as const) {
+    const name = `a leader whose flush fails answers no ok, ends, and misses nothing acknowledged after its restart (${replication})`;
+    test(name, { timeout: 60_000 }, async (t) => {
+      const cluster = await TestCluster.start(t, { replication });
+      const [leader, replica] = cluster.nodes;
+      assert(leader !== undefined && replica !== undefined);
+      const addresses = cluster.nodes.map((node) => node.name);
+      const traffic = new Traffic({ addresses, seed: 17, registerClients: 6, ledgerClients: 6 });
+      traffic.start();
+      const rate = await traffic.reach(100);
+      const fault = await SystemCallFault.inject(leader.pid, FAILURE, cluster.directory);
+      const exitCode = await leader.exited();
+      assert.notEqual(exitCode, 0, leader.output);
+      assert.notEqual(exitCode, null, "it ends by itself");
+      const hits = await fault.detach();
+      assert.match(leader.output, /storage failed/);
+      await leader.startReady();
+      await traffic.reach(100);
+      await traffic.stop();
+      const verdict = await traffic.finishWell(replica.name);
+      assert(verdict.acknowledged > 50);
+      await requireEqualCopies(cluster);
+      t.diagnostic(
+        `${rate} writes/s before; exit code ${exitCode}; ${hits} flushes failed; ${JSON.stringify({ ...verdict })}`,
+      );
+    });
+  }
+
+  test("a write whose flush fails is never answered ok", { timeout: 60_000 }, async (t) => {
+    const cluster = await TestCluster.start(t, { replicaCount: 0 });
+    const [leader] = cluster.nodes;
+    assert(leader !== undefined);
+    await leader.put("kept", "kept");
+    const fault = await SystemCallFault.inject(leader.pid, FAILURE, cluster.directory);
+    const writes = await Promise.all(Array.from({ length: 20 }, async (_, count) => timedPut(leader, `lost:${count}`)));
+    for (const { status } of writes) assert(status === 0 || status >= 500, `answered ${status}`);
+    assert.notEqual(await leader.exited(), 0);
+    await fault.detach();
+    await leader.startReady();
+    assert.equal(await leader.get("kept"), "kept");
+  });
+});
