@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { proveCaught } from "../../tests/support/prove-caught.ts";
 import { SPACE, type Mutation } from "../model/entry.ts";
-import { keyOfText, type Key } from "../model/key.ts";
+import { keyOfText } from "../model/key.ts";
 import type { Condition, Expiry, KeyOperation, Result, ScanOperation, SetOperation } from "../model/operation.ts";
 import { evaluate, type Evaluation, type EvaluationState } from "./evaluate.ts";
 
@@ -35,9 +35,9 @@ describe("evaluating a get", () => {
       assert.deepEqual(result, { kind: "absent" });
       assert.deepEqual(summary(mutations), ["delete k"]);
     }
-    const alive = evaluate(get("k"), stateOf({ k: { text: "v", expiryMs: NOW_MS + 1 } }));
-    assert.equal(alive.result.kind, "value");
-    assert.deepEqual(alive.mutations, []);
+    const { result, mutations } = evaluate(get("k"), stateOf({ k: { text: "v", expiryMs: NOW_MS + 1 } }));
+    assert.equal(result.kind, "value");
+    assert.deepEqual(mutations, []);
   });
 });
 
