@@ -7,6 +7,7 @@ import type { NodeName, Sequence } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import { decideCut, haltReason } from "./cut-decision.ts";
+import { keepEntriesBehind } from "./keep-discarded.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import { ReplicaLag } from "./replica-lag.ts";
@@ -369,13 +370,10 @@ export class Follower {
     const decision = decideCut({ log: store.log, answer, committedThrough, lineage, leaderLineage });
     if (decision.kind === "halt") return this.#halt(haltReason(leader, decision.to, committedThrough));
     if (decision.kind === "resync") {
-      const { bytes } = store.log.read(decision.to + 1, Number.MAX_SAFE_INTEGER);
-      if (bytes.length > 0) env.discarded.keep(bytes);
+      keepEntriesBehind(store, decision.to, env);
       return this.#resync(`The leader's history parts from this one at ${decision.to}, behind what was committed here`);
     }
-    const bytes = store.truncateAfter(Math.min(decision.to, store.lastSequence), (cut) => {
-      if (cut.length > 0) env.discarded.keep(cut);
-    });
+    const bytes = store.truncateAfter(Math.min(decision.to, store.lastSequence), (cut) => env.discarded.keep(cut));
     env.logger.warn("The log was cut to follow the leader", { leader, after: decision.to, bytes });
     this.#greet();
   }

@@ -74,6 +74,7 @@ export class LeaderTerm {
       clock: env.clock,
       timers: env.timers,
       random: env.random,
+      logger: env.logger,
       link: parts.link,
       store,
       boot: parts.boot,

@@ -1,7 +1,9 @@
 import type { Timer } from "../base/clock.ts";
 import { EntryFormatError } from "../model/entry.ts";
+import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
-import type { NodeName } from "../model/position.ts";
+import type { NodeName, Sequence } from "../model/position.ts";
+import type { Log } from "../log/log.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
@@ -27,10 +29,19 @@ export function answerFetch(
   fetch: Fetch,
 ): void {
   const { log } = parts.store;
-  const isPrefix = checkPosition(fetch, log).kind === "matched";
-  const bytes = isPrefix ? log.read(fetch.lastSequence + 1, LIMITS.pullBytesMax).bytes : Buffer.alloc(0);
-  const header = { id: fetch.id, after: fetch.lastSequence, logEnd: log.lastSequence, isPrefix };
-  parts.link.send(from, "FETCHED", header, bytes);
+  const entries = checkPosition(fetch, log).kind === "matched" ? readSound(log, fetch.lastSequence + 1) : null;
+  const header = { id: fetch.id, after: fetch.lastSequence, logEnd: log.lastSequence, isPrefix: entries !== null };
+  parts.link.send(from, "FETCHED", header, entries ?? Buffer.alloc(0));
+}
+
+/** Entries from `from` on; null when the bytes on disk are damaged: they are never handed on (rule S5). */
+function readSound(log: Log, from: Sequence): Buffer | null {
+  try {
+    return log.read(from, LIMITS.pullBytesMax).bytes;
+  } catch (error) {
+    if (error instanceof KvError) return null;
+    throw error;
+  }
 }
 
 /**

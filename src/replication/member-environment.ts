@@ -37,7 +37,7 @@ export interface MemberStateFile {
 
 /** Where entries go that were cut from the log, so that the operator can look at them (§2.11). */
 export interface DiscardedEntries {
-  /** Keeps whole entries, flushed when it returns. */
+  /** Keeps whole entries (perhaps none), flushed when it returns. */
   keep(entries: Buffer): void;
   /** The newest file, null when nothing was ever discarded. */
   readonly file: string | null;

@@ -105,9 +105,8 @@ export class Promotion {
       );
     }
     const leader = this.#known?.leader.node ?? null;
-    this.#isLeaderGone =
-      leader !== null && leader !== config.node && !this.#answered.some((one) => one.store.node === leader);
-    if (this.#isLeaderGone) {
+    this.#isLeaderGone = leader !== config.node && !this.#answered.some((one) => this.#isLeadersStore(one));
+    if (this.#isLeaderGone && leader !== null) {
       this.#findings.push(
         `Leader ${leader} does not answer; make sure that it is stopped: nothing else keeps clients from it`,
       );
@@ -118,6 +117,14 @@ export class Promotion {
     this.#parts.stopDuty(() => this.#askToStepDown());
   }
 
+  /** Whether this is the present leader, with the whole store that it led with: not wiped or damaged since. */
+  #isLeadersStore({ store, complete }: State): boolean {
+    const leader = this.#known?.leader;
+    return (
+      complete && store.node === leader?.node && store.store === leader.store && store.generation === leader.generation
+    );
+  }
+
   #refusalReason(): string | null {
     const { env, request, config } = this.#parts;
     const { state } = env.stateFile;
@@ -125,7 +132,14 @@ export class Promotion {
     if (request.acceptDataLoss) return null;
     if (state.damage !== null) return `${state.damage}; its copy may lack acknowledged writes (--accept-data-loss)`;
     const known = this.#known;
-    if (known === null) return null;
+    const silent = this.#parts.accounts.silent();
+    if (known === null) {
+      if (silent.length === 0) return null;
+      return (
+        `No member that answers has ever heard of a leader, and ${silent.join(", ")} may hold acknowledged writes ` +
+        "(--accept-data-loss)"
+      );
+    }
     const { store } = state;
     const isListed = known.inSync.some(
       (member) =>
@@ -133,7 +147,6 @@ export class Promotion {
         (member.store === null || (member.store === store.store && member.generation === store.generation)),
     );
     if (isListed) return null;
-    const silent = this.#parts.accounts.silent();
     return (
       `${config.node} is not in the in-sync set of epoch ${known.epoch} (${known.inSync.map((one) => one.node).join(", ")}) ` +
       `and may lack acknowledged writes (--accept-data-loss)` +

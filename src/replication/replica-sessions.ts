@@ -1,6 +1,8 @@
 import type { Clock, Timers } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
 import { mutant } from "../base/mutants.ts";
 import type { Random } from "../base/random.ts";
+import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Leadership } from "../model/leadership.ts";
 import type { NodeName, Sequence, StoreRef } from "../model/position.ts";
@@ -33,6 +35,7 @@ export interface SessionsParts {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
+  readonly logger: Logger;
   readonly link: MemberLink;
   readonly store: ShardStore;
   readonly boot: string;
@@ -207,6 +210,21 @@ export class ReplicaSessions {
     this.#parts.onProgress(session);
   }
 
+  /** Entries for a pull; null when this log's bytes are damaged there: they are never handed on (rule S5). */
+  #read(session: ReplicaSession, pull: Pull): Buffer | null {
+    try {
+      return this.#parts.store.log.read(pull.fromSeq, Math.min(pull.maxBytes, LIMITS.pullBytesMax)).bytes;
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      this.#parts.logger.error("Entries for a replica cannot be read", {
+        replica: session.node,
+        reason: error.message,
+      });
+      this.#parts.link.send(session.node, "REFUSED", { code: error.code, reason: error.message });
+      return null;
+    }
+  }
+
   #serve(session: ReplicaSession): void {
     const { parked } = session;
     if (parked !== null && parked.fromSeq <= this.#parts.store.log.lastSequence) this.#answer(session);
@@ -226,7 +244,8 @@ export class ReplicaSessions {
       return;
     }
     session.parked = null;
-    const { bytes } = log.read(parked.fromSeq, Math.min(parked.maxBytes, LIMITS.pullBytesMax));
+    const bytes = this.#read(session, parked);
+    if (bytes === null) return;
     const header = {
       sid: session.sid,
       epoch: this.#parts.leadership().epoch,
