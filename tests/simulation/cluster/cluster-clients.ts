@@ -35,6 +35,8 @@ interface Connection {
   readonly to: RunningNode;
   readonly sequence: RequestSequence;
   nextOrder: number;
+  /** When the last request sent arrives: nothing overtakes on a connection. */
+  arrivalMs: number;
 }
 
 /** One call to a node; ends once: by its answer, the node's death, or the client's patience. */
@@ -306,17 +308,24 @@ export class ClusterClients {
     run: (node: RunningNode) => void,
   ): void {
     if (client.machine.running === null) refuse(refused());
-    else this.#send(client.machine, call, run);
+    else this.#send(client.machine, call, run, client.connection);
   }
 
-  #send(machine: SimMachine, call: Call & { readonly giveUp: () => void }, run: (node: RunningNode) => void): void {
+  #send(
+    machine: SimMachine,
+    call: Call & { readonly giveUp: () => void },
+    run: (node: RunningNode) => void,
+    connection: Connection | null = null,
+  ): void {
     const { simulation } = this.#options;
     const node = machine.running;
     if (node === null) return;
     const id = ++this.#callCount;
     const sentMs = simulation.nowMs;
     node.openCalls.set(id, call.giveUp);
-    const delayMs = 0.02 + this.#random.next() * 0.2;
+    const arrivalMs = Math.max((connection?.arrivalMs ?? 0) + 0.001, sentMs + 0.02 + this.#random.next() * 0.2);
+    if (connection !== null) connection.arrivalMs = arrivalMs;
+    const delayMs = arrivalMs - sentMs;
     node.process.deliver({ phase: "network", delayMs, run: () => run(node) });
     simulation.schedule(PATIENCE_MS, "client patience", () => {
       node.openCalls.delete(id);
@@ -332,7 +341,7 @@ export class ClusterClients {
     if (to === null) return null;
     if (client.connection?.to === to) return client.connection;
     const gateway: Gateway = to.core;
-    client.connection = { id: ++this.#connectionCount, to, sequence: gateway.sequence(), nextOrder: 0 };
+    client.connection = { id: ++this.#connectionCount, to, sequence: gateway.sequence(), nextOrder: 0, arrivalMs: 0 };
     return client.connection;
   }
 

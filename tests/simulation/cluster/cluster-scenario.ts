@@ -11,13 +11,14 @@ import type { Emphasis } from "./emphasis.ts";
 import { Healer } from "./healer.ts";
 import { Invariants } from "./invariants.ts";
 import { Operator } from "./operator.ts";
+import type { SimMachine } from "./sim-machine.ts";
 import { Verdict } from "./verdict.ts";
 
 const FAULT_PHASE_MS = 20_000;
 const CONVERGENCE_MS = 30_000;
 const READ_ALL_MS = 10_000;
-/** Trees take in what is left within five seconds and a few transactions. */
-const SETTLING_MS = 9000;
+/** Keys expire for up to five seconds more, and trees take in what is left within five seconds and a few transactions. */
+const SETTLING_MS = 20_000;
 
 /** A whole cluster in static mode under every kind of fault; `emphasis` decides some of what is drawn otherwise. */
 export function clusterScenario(name: string, emphasis: Emphasis, expectedMarkers: readonly string[] = []): Scenario {
@@ -103,21 +104,24 @@ class ClusterRun {
     if (refused.length > 0) this.#simulation.fail("every key can be read", refused.join("\n"));
   }
 
+  /** Once all trees have taken in all of the log, copies are equal to the byte. */
   #compareCopies(): void {
     const simulation = this.#simulation;
-    simulation.runUntil(simulation.nowMs + SETTLING_MS);
+    const { machines } = this.#world;
+    const isApplied = (): boolean => machines.every(({ store }) => store !== null && store.appliedSequence === store.lastSequence);
+    this.#require("the trees take in the logs", simulation.nowMs + SETTLING_MS, isApplied);
     for (const ledger of this.#world.ledgers.values()) {
       const [first, ...others] = this.#world.machinesOf(ledger);
-      for (const other of others) {
-        if (first === undefined) continue;
-        const difference = firstDifference(first, other);
-        const trees = [treeHash(first), treeHash(other)];
-        if (difference !== null) simulation.fail("logs are equal", `${first.node} and ${other.node} differ at ${difference}`);
-        if (trees[0] !== trees[1]) {
-          simulation.fail("trees are equal", `${first.node}: ${trees[0]}\n${other.node}: ${trees[1]}\n${this.#healer.describe()}`);
-        }
-      }
+      for (const other of others) if (first !== undefined) this.#compare(first, other);
     }
+  }
+
+  #compare(a: SimMachine, b: SimMachine): void {
+    const difference = firstDifference(a, b);
+    if (difference !== null) this.#simulation.fail("logs are equal", `${a.node} and ${b.node} differ at ${difference}`);
+    const [one, other] = [treeHash(a), treeHash(b)];
+    if (one === other) return;
+    this.#simulation.fail("trees are equal", `${a.node}: ${one}\n${b.node}: ${other}\n${this.#healer.describe()}`);
   }
 
   /** Lets time pass until `isSo`, looked at every 50 ms, or fails. */

@@ -108,6 +108,7 @@ export class ClusterWorld implements MachineObserver {
   onLog(machine: SimMachine, level: string, message: string): void {
     const { simulation } = this;
     simulation.trace.remark(simulation.nowMs, machine.node, () => `${level}: ${message}`);
+    if (message.includes("NO_COMMON_HISTORY")) this.#onHalt(machine, message);
     if (message.startsWith("The log was cut")) simulation.markers.sometimes("divergence cut");
     if (message.startsWith("This copy is complete")) simulation.markers.sometimes("snapshot bootstrap");
   }
@@ -117,6 +118,15 @@ export class ClusterWorld implements MachineObserver {
     this.simulation.markers.sometimes("exit upon a disk error", isExpected);
     if (!isExpected) this.simulation.fail("no process dies of its own fault", `${machine.node}: ${reason}`);
     this.startIn(machine, RESTART_MS);
+  }
+
+  /** Without split leaders and damaged disks, no two members ever hold committed entries that contradict each other. */
+  #onHalt(machine: SimMachine, message: string): void {
+    this.simulation.markers.sometimes("copy halts");
+    const ledger = this.ledgerOf(machine);
+    const isLossy = ledger.terms.some((term) => term.acceptsLoss);
+    const isExcused = ledger.splitAtMs !== null || isLossy || this.swarm.faults.includes("corruption");
+    if (!isExcused) this.simulation.fail("no copy halts", `${machine.node}: ${message}`);
   }
 
   #start(machine: SimMachine): void {

@@ -96,7 +96,10 @@ export class Healer {
     const target = candidates[refusals % Math.max(1, candidates.length)];
     if (target === undefined) return;
     const acceptDataLoss = refusals >= candidates.length;
-    if (acceptDataLoss) simulation.markers.sometimes("healed accepting loss");
+    if (acceptDataLoss) {
+      simulation.markers.sometimes("healed accepting loss");
+      simulation.note("healer", `${ledger.shard.name} needs loss\n${this.describe()}`);
+    }
     this.#promoting.add(ledger);
     const request = { shard: ledger.shard.name, node: target.node, dryRun: false, acceptDataLoss };
     this.#operator.promote(target, request, (report) => this.#onReport(ledger, report));

@@ -41,7 +41,8 @@ export class Operator {
     if (emphasis.allowsSplit === true && dice < 0.6) this.#promotePast(ledger, target, leader);
     else if (leader !== undefined && dice < 0.15) this.#renew(ledger, leader);
     else if (leader !== undefined && !leader.isPaused && dice < 0.5) this.#handOver(ledger, target);
-    else this.#replace(ledger, target);
+    // A member that has missed a promotion does not know whose acknowledgements it lacks: not without those who do know.
+    else if (target.state?.leadership?.epoch === ledger.highestEpoch) this.#replace(ledger, target);
   }
 
   /** The present leader is promoted in its own place: whoever does not answer is left out of the set. */

@@ -3,6 +3,7 @@ import type { CertainOperation, KeyHistory } from "./key-history.ts";
 import { writtenValue } from "./history.ts";
 import { partitionByKey, prepareKeyHistory } from "./key-history.ts";
 import { ANYTHING, EMPTY, stepAnswered } from "./register-model.ts";
+import { renderTimeline } from "./render-timeline.ts";
 import type { RegisterState } from "./register-model.ts";
 
 /** An answer that contradicts the order of its shard's log. */
@@ -39,7 +40,7 @@ export function checkLogOrder(history: readonly HistoryOperation[]): LogOrderVer
   const violations = [
     ...findSharedPositions(placed),
     ...findRealTimeBreaches(placed.filter(({ operation }) => changed(operation))),
-    ...[...groupByKey(placed).values()].flatMap(findRealTimeBreaches),
+    ...[...groupByKey(placed.filter(standsForItself)).values()].flatMap(findRealTimeBreaches),
     ...findIllegalAnswers(placed, history),
   ];
   return { violations, checkedCount: placed.length };
@@ -75,6 +76,11 @@ function findSharedPositions(placed: readonly PlacedOperation[]): LogOrderViolat
   return violations;
 }
 
+/** A read that is part of a larger request stands at the entry which that request wrote, not where it read. */
+function standsForItself({ operation }: PlacedOperation): boolean {
+  return changed(operation) || operation.request === undefined;
+}
+
 function groupByKey(placed: readonly PlacedOperation[]): Map<string, PlacedOperation[]> {
   const groups = new Map<string, PlacedOperation[]>();
   for (const one of placed) {
@@ -91,7 +97,8 @@ function findRealTimeBreaches(placed: readonly PlacedOperation[]): LogOrderViola
   let latest: HistoryOperation | undefined;
   for (const { operation } of placed) {
     if (latest !== undefined && operation.ret < latest.call) {
-      const reason = `#${operation.id} had returned before #${latest.id} was called, yet stands behind it in the log`;
+      const pair = `${renderTimeline([operation, latest], new Set([operation.id]))}`;
+      const reason = `#${operation.id} had returned before #${latest.id} was called, yet stands behind it in the log\n${pair}`;
       violations.push({ operation, reason });
     }
     if (latest === undefined || operation.call > latest.call) latest = operation;
@@ -110,7 +117,9 @@ function findIllegalAnswers(
     const replay = keys.get(operation.key);
     if (replay === undefined || replay.accepts(operation)) continue;
     const at = `${position.epoch}/${position.sequence}`;
-    violations.push({ operation, reason: `The answer of #${operation.id} is impossible at its position ${at}` });
+    const timeline = renderTimeline(partitionByKey(history).get(operation.key) ?? [], new Set([operation.id]));
+    const reason = `The answer of #${operation.id} is impossible at its position ${at}\n${timeline}`;
+    violations.push({ operation, reason });
   }
   return violations;
 }
