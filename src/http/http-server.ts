@@ -223,7 +223,7 @@ export class HttpServer {
 
 function listenError(address: string, port: number, error: unknown): unknown {
   if (!(error instanceof Error) || !("code" in error) || error.code !== "EADDRINUSE") return error;
-  const owner = findListener(port) ?? "another process";
+  const owner = findListener(port, hostOf(address)) ?? "another process";
   return new KvError("ADDRESS_IN_USE", `Cannot listen on ${address} for HTTP: ${owner} does already`, { cause: error });
 }
 

@@ -45,7 +45,8 @@ export class Forwarder {
       body,
       timeoutMs,
       done: (outcome) => {
-        const reply = "body" in outcome ? this.#readReply(outcome.body, target) : failure(outcome.error);
+        const reply =
+          "body" in outcome ? this.#readReply(outcome.body, target) : failure(namedError(outcome.error, target));
         this.#observe(forwarded, reply);
         done(reply);
       },
@@ -75,4 +76,10 @@ export class Forwarder {
       this.#directory.heardRefusal(shard.name, target, reply.error.details);
     }
   }
+}
+
+/** Says which node it was: a relayed error would leave that open. */
+function namedError(error: KvError, target: NodeName): KvError {
+  if (error.message.includes(target)) return error;
+  return new KvError(error.code, `${target}: ${error.message}`, { details: error.details, cause: error });
 }

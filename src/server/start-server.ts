@@ -112,8 +112,8 @@ async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Node
   const { topology, replication } = config;
   const core = new NodeCore({ node, topology, replication, member, network, clock, timers: clock, random });
 
-  await listenToPeers(network, core, own.addresses.peer);
   steps.add((done) => network.close(done));
+  await listenToPeers(network, core, own.addresses.peer);
   steps.add((done) => member.stop(done));
   steps.add((done) => stopCore(core, clock, done));
   const http = await startHttp(options, { core, network, clock });
@@ -197,7 +197,8 @@ async function listenToPeers(network: TcpPeerNetwork, core: NodeCore, address: s
   const error = await promise;
   if (error === null) return;
   const parsed = parseHostPort(address);
-  const owner = error.code === "ADDRESS_IN_USE" && typeof parsed === "object" ? findListener(parsed.port) : null;
+  const owner =
+    error.code === "ADDRESS_IN_USE" && typeof parsed === "object" ? findListener(parsed.port, parsed.host) : null;
   throw owner === null ? error : new KvError(error.code, `${error.message}; ${owner} listens there`, { cause: error });
 }
 
