@@ -8,7 +8,7 @@ import type { ShardStore } from "../shard/shard-store.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import { decideCut, haltReason } from "./cut-decision.ts";
 import { keepEntriesBehind } from "./keep-discarded.ts";
-import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
+import type { MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import { ReplicaLag } from "./replica-lag.ts";
 import type { Diverged, Entries, Heartbeat, IncomingMessage, LogEnd, Range, Refused, Welcome } from "./messages.ts";
@@ -16,7 +16,6 @@ import type { Diverged, Entries, Heartbeat, IncomingMessage, LogEnd, Range, Refu
 /** What following is made of. */
 export interface FollowerParts {
   readonly env: MemberEnvironment;
-  readonly config: MemberConfig;
   readonly link: MemberLink;
   readonly store: ShardStore;
   readonly boot: string;

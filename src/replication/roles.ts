@@ -159,7 +159,6 @@ export class Roles {
     if (store === null || this.#isStopped) return;
     const follower = new Follower({
       env: this.#env,
-      config: this.#config,
       link: this.#link,
       store,
       boot: this.#boot,
