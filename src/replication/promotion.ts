@@ -140,6 +140,9 @@ export class Promotion {
         "(--accept-data-loss)"
       );
     }
+    if (this.#isLeaderGone && this.#parts.store.lastSequence === 0) {
+      return `${config.node} holds nothing at all: every write of the shard would be lost (--accept-data-loss)`;
+    }
     const { store } = state;
     const isListed = known.inSync.some(
       (member) =>
