@@ -78,6 +78,10 @@ export class ClusterFaults {
     return group[random.below(group.length)];
   }
 
+  #mayStrike(machine: SimMachine): boolean {
+    return machine.running !== null && !this.#world.isHealing && !this.#world.isQuiet(machine);
+  }
+
   #kill(random: SeededRandom): void {
     const machine = this.#victim(random);
     machine?.kill();
@@ -100,7 +104,7 @@ export class ClusterFaults {
     for (const machine of machines) {
       if (this.#world.isQuiet(machine) || (!isTotal && machine.shard !== first.shard)) continue;
       simulation.schedule(random.next() * random.next() * 200, "black-out", () => {
-        if (machine.running === null || this.#world.isQuiet(machine)) return;
+        if (!this.#mayStrike(machine)) return;
         if (isPower) machine.powerCut();
         else machine.kill();
         this.#restart(machine, random);
@@ -174,7 +178,7 @@ export class ClusterFaults {
       faults.flush = null;
       if (powerFailsAfterMs !== null) {
         simulation.schedule(powerFailsAfterMs, "power fails", () => {
-          if (machine.running === null || this.#world.isQuiet(machine)) return;
+          if (!this.#mayStrike(machine)) return;
           machine.powerCut();
           this.#restart(machine, random);
         });

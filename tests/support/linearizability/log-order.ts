@@ -112,16 +112,31 @@ function findIllegalAnswers(
 ): LogOrderViolation[] {
   const keys = new Map<string, KeyReplay>();
   for (const [key, operations] of partitionByKey(history)) keys.set(key, new KeyReplay(operations));
+  const ceilings = versionCeilings(placed);
   const violations: LogOrderViolation[] = [];
-  for (const { operation, position } of placed) {
+  for (const [index, { operation, position }] of placed.entries()) {
     const replay = keys.get(operation.key);
-    if (replay === undefined || replay.accepts(operation)) continue;
+    if (replay === undefined || replay.accepts(operation, ceilings[index] ?? Infinity)) continue;
     const at = `${position.epoch}/${position.sequence}`;
     const timeline = renderTimeline(partitionByKey(history).get(operation.key) ?? [], new Set([operation.id]));
     const reason = `The answer of #${operation.id} is impossible at its position ${at}\n${timeline}`;
     violations.push({ operation, reason });
   }
   return violations;
+}
+
+/** For each answer, the lowest version that an answer of its key names from there on: nothing newer can come before it. */
+function versionCeilings(placed: readonly PlacedOperation[]): number[] {
+  const lowest = new Map<string, number>();
+  const ceilings: number[] = [];
+  for (const { operation } of placed.toReversed()) {
+    const { outcome, key } = operation;
+    const version = outcome.kind === "ok" && "version" in outcome.result ? outcome.result.version : undefined;
+    const ceiling = Math.min(lowest.get(key) ?? Infinity, version ?? Infinity);
+    lowest.set(key, ceiling);
+    ceilings.push(ceiling);
+  }
+  return ceilings.reverse();
 }
 
 /** Owns the state of one key while its answers are replayed in the order of the log. */
@@ -144,7 +159,7 @@ class KeyReplay {
   }
 
   /** Steps over `operation`; when it is impossible here, goes on from what it said, so that one defect is reported once. */
-  accepts(operation: HistoryOperation): boolean {
+  accepts(operation: HistoryOperation, versionCeiling: number): boolean {
     if (operation.outcome.kind !== "ok") return true;
     const { result } = operation.outcome;
     let state = this.#state;
@@ -157,7 +172,7 @@ class KeyReplay {
         return true;
       }
       const read: CertainOperation | undefined = this.#read[used++];
-      if (read === undefined || read.call > operation.ret) break;
+      if (read === undefined || read.call > operation.ret || versionOf(read) > versionCeiling) break;
       const after = applied(state, read);
       state = after ?? state;
     }
