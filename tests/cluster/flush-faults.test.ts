@@ -73,9 +73,9 @@ describe("a disk whose flush is slow or fails", { skip: straceMissing() }, () =>
       const fault = await SystemCallFault.inject(leader.pid, DELAY, cluster.directory);
       const reads: number[] = [];
       const writing = writeMany(leader, "slow");
-      let isWriting = true;
-      const written = writing.finally(() => (isWriting = false));
-      while (isWriting) {
+      const progress = { isWriting: true };
+      const written = writing.finally(() => (progress.isWriting = false));
+      while (progress.isWriting) {
         reads.push((await timedGet(leader, "old")).ms);
         await sleep(10);
       }
