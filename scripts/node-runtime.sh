@@ -69,6 +69,10 @@ release_install_lock() {
 run_npm() {
   echo "Installing the dependencies (once; this takes a few seconds)" >&2
   npm_log="$install_lock/npm.log"
+  # Whoever has the development part keeps it: a mere run after the lock file changed must not take the compiler away.
+  if [ -f "$install_stamp" ] && read -r stamp_kind stamp_sum < "$install_stamp" && [ "$stamp_kind" = all ]; then
+    needed=all
+  fi
   # No install scripts: everything native comes prebuilt as an optional dependency. A complete installation of another
   # lock file, or without the development part, is brought up to date in place, which keeps what a running cluster has
   # loaded; anything else starts from nothing.
