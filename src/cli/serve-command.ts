@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { reportFailure } from "./failure-report.ts";
 import { CONFIG_FILE_DEFAULT } from "./cluster-access.ts";
 
 interface ServeOptions {
@@ -30,14 +31,19 @@ export function defineServe(program: Command): void {
     .action(async (options: ServeOptions) => {
       // Loaded here, because no other command needs a whole server, and each of them would wait for it.
       const { runNode } = await import("../server/run-node.ts");
-      await runNode({
-        shard: options.shard,
-        isReplica: options.replica === true,
-        httpAddress: options.httpAddr,
-        configFile: options.configFile,
-        directory: options.dbLocation,
-        isInsecure: options.insecure === true,
-        isStartedTogether: options.startedTogether === true,
-      });
+      try {
+        await runNode({
+          shard: options.shard,
+          isReplica: options.replica === true,
+          httpAddress: options.httpAddr,
+          configFile: options.configFile,
+          directory: options.dbLocation,
+          isInsecure: options.insecure === true,
+          isStartedTogether: options.startedTogether === true,
+        });
+      } catch (error) {
+        // The channel to `kv up`, once listened to, would keep a node that could not start from ending.
+        process.exit(reportFailure("kv", error));
+      }
     });
 }
