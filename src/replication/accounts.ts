@@ -36,7 +36,8 @@ export class Accounts {
   }
 
   onState(from: NodeName, state: State): void {
-    if (this.#others.includes(from)) this.#accounts.set(from, { state, round: state.id });
+    // Others of this node ask the same question with numbers of their own: their answers do not take the place of ours.
+    if (this.#others.includes(from) && state.id === this.#round) this.#accounts.set(from, { state, round: state.id });
   }
 
   forget(node: NodeName): void {

@@ -1,7 +1,7 @@
 import { mutant } from "../base/mutants.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Leadership } from "../model/leadership.ts";
-import type { Epoch } from "../model/position.ts";
+import { NO_EPOCH, type Epoch, type EpochRef, type NodeName } from "../model/position.ts";
 import type { MemberState, MemberStateFile } from "./member-environment.ts";
 import { outranks } from "./startup-decision.ts";
 
@@ -68,18 +68,23 @@ export class LeadershipMemory {
     this.#replaceLeadership(leadership, { ...this.state, conflict: null, damage: null });
   }
 
-  /** Somebody has seen `epoch`, whoever leads it. */
+  /** Somebody has seen `epoch`, whoever leads it; its term is not known yet. */
   noteSeen(epoch: Epoch): void {
     const { seenEpoch } = this.state;
-    if (epoch > seenEpoch.epoch) this.#file.replace({ ...this.state, seenEpoch: { epoch, term: seenEpoch.term } });
+    if (epoch > seenEpoch.epoch) this.#file.replace({ ...this.state, seenEpoch: { epoch, term: NO_EPOCH.term } });
   }
 
-  /** Rule T2: this node and `rival` lead with equal numbers. Both write it down and refuse to lead. */
-  noteConflict(rival: Leadership): void {
+  /** Whether `seen` names the epoch of `own` with another term: whoever saw that follows another leader of the same number. */
+  static contradicts(seen: EpochRef, own: EpochRef): boolean {
+    return seen.epoch === own.epoch && seen.term !== own.term && seen.term !== NO_EPOCH.term && !mutant("M100");
+  }
+
+  /** Rule T2: this node leads, and `other` leads or follows with the same number. Who leads writes it down and stops. */
+  noteConflict(other: NodeName, epoch: Epoch): void {
     if (this.state.conflict !== null) return;
     const conflict =
-      `${rival.leader.node} leads with the same epoch ${rival.epoch} and another term; ` +
-      "both wait until one is promoted (kv promote)";
+      `${other} has seen the same epoch ${epoch} with another term: two members began it, or this one was wiped; ` +
+      "nobody leads until one is promoted (kv promote)";
     this.#file.replace({ ...this.state, conflict });
   }
 

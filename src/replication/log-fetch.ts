@@ -26,11 +26,11 @@ const SILENCE_MS_MAX = 5000;
 export function answerFetch(
   parts: { readonly store: ShardStore; readonly link: MemberLink },
   from: NodeName,
-  fetch: Fetch,
+  query: Fetch,
 ): void {
   const { log } = parts.store;
-  const entries = checkPosition(fetch, log).kind === "matched" ? readSound(log, fetch.lastSequence + 1) : null;
-  const header = { id: fetch.id, after: fetch.lastSequence, logEnd: log.lastSequence, isPrefix: entries !== null };
+  const entries = checkPosition(query, log).kind === "matched" ? readSound(log, query.lastSequence + 1) : null;
+  const header = { id: query.id, after: query.lastSequence, logEnd: log.lastSequence, isPrefix: entries !== null };
   parts.link.send(from, "FETCHED", header, entries ?? Buffer.alloc(0));
 }
 
@@ -50,6 +50,8 @@ function readSound(log: Log, from: Sequence): Buffer | null {
  */
 export class LogFetch {
   readonly #parts: LogFetchParts;
+  /** Where the other's log ended when it was last heard of; infinitely far before that. */
+  #otherEnd: Sequence = Number.MAX_SAFE_INTEGER;
   #id = 0;
   #heardMs: number;
   #isDone = false;
@@ -79,7 +81,8 @@ export class LogFetch {
         return this.#finish(false);
       }
     }
-    if (store.lastSequence >= fetched.logEnd) this.#awaitFlush();
+    this.#otherEnd = fetched.logEnd;
+    if (store.lastSequence >= this.#otherEnd) this.#awaitFlush();
     else this.#ask();
   }
 
@@ -105,7 +108,8 @@ export class LogFetch {
 
   #awaitFlush(): void {
     const { store } = this.#parts;
-    if (!this.#isDone && this.#heardMs > 0 && store.durableSequence >= store.lastSequence) this.#finish(true);
+    const isWhole = store.lastSequence >= this.#otherEnd && store.durableSequence >= store.lastSequence;
+    if (isWhole) this.#finish(true);
   }
 
   #finish(isComplete: boolean): void {

@@ -10,6 +10,7 @@ import type {
   ScanOperation,
 } from "../model/operation.ts";
 import { isExpired } from "../model/record.ts";
+import { AnswerBudget } from "../shard/answer-budget.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 
 /** Where and as of when an `eventual` read is answered. */
@@ -46,9 +47,10 @@ function read(context: ReplicaReadContext, operation: GetOperation | ScanOperati
     return { kind: "page", items: page.items, resume: page.resume };
   }
   const gets = operation.kind === "batch" ? operation.operations : [operation];
+  const budget = new AnswerBudget();
   const results = gets.map(({ key }): Result => {
     const { record } = store.view.get(SPACE.user, key, store.settledSequence);
-    return record === null || isExpired(record, nowMs) ? { kind: "absent" } : { kind: "value", record };
+    return record === null || isExpired(record, nowMs) ? { kind: "absent" } : budget.admit({ kind: "value", record });
   });
   return operation.kind === "batch" ? { kind: "batch", results } : (results[0] ?? { kind: "absent" });
 }

@@ -101,15 +101,15 @@ export class Roles {
     }
     if (silent.length > 0) this.#env.logger.warn("Some members did not answer", { silent });
     if (decision.fetchFrom === null) return this.#leadAgain(decision.base);
-    const fetch = new LogFetch({
+    const catchUp = new LogFetch({
       env: this.#env,
       link: this.#link,
       store,
       from: decision.fetchFrom,
       done: () => this.#leadAgain(decision.base),
     });
-    this.#duty = { kind: "catching-up", fetch };
-    fetch.start();
+    this.#duty = { kind: "catching-up", fetch: catchUp };
+    catchUp.start();
   }
 
   /** Leads with a new epoch, in the place that this node's own state or the configuration gives it (rule T2). */
@@ -212,8 +212,7 @@ export class Roles {
     const { known } = this.#memory;
     const isForeign = leadership.leader.node !== this.#config.node;
     if (this.#memory.isRival(leadership) && known?.leader.node === this.#config.node && isForeign) {
-      this.#memory.noteConflict(leadership);
-      return this.#leave(() => this.decide());
+      return this.onConflict(leadership.leader.node, leadership.epoch);
     }
     if (known !== null && (leadership.epoch < known.epoch || this.#memory.isRival(leadership))) return;
     const isNew = known === null || leadership.epoch > known.epoch;
@@ -262,6 +261,12 @@ export class Roles {
       this.#wait(`Another member has seen epoch ${epoch}; looking for its leader`);
       this.#accounts.ask();
     });
+  }
+
+  /** This node leads with `epoch`, and `other` knows that number with another term (rule T2): only an operator can tell. */
+  onConflict(other: NodeName, epoch: number): void {
+    this.#memory.noteConflict(other, epoch);
+    this.#leave(() => this.decide());
   }
 
   /** A promotion of another member asks for this node's log end, and for an end to its leadership (rule T1). */

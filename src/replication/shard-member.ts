@@ -240,8 +240,13 @@ export class ShardMember {
       return;
     }
     const seen = Math.max(message.header.epoch, message.header.lastEpoch);
-    if (duty.kind === "leading" && seen <= duty.term.leadership.epoch) return duty.term.onMessage(from, message);
-    if (duty.kind === "leading") this.#roles.onDeposed(seen);
+    if (duty.kind === "leading") {
+      const { leadership } = duty.term;
+      const isRival = message.type === "HELLO" && LeadershipMemory.contradicts(message.header, leadership);
+      if (seen > leadership.epoch) this.#roles.onDeposed(seen);
+      else if (isRival) this.#roles.onConflict(from, leadership.epoch);
+      else return duty.term.onMessage(from, message);
+    }
     const { seenEpoch, leadership } = this.#memory.state;
     this.#link.send(from, "NOT_LEADER", { seenEpoch: seenEpoch.epoch, leadership });
   }
