@@ -101,23 +101,31 @@ export class ClusterClients {
     return this.#endedCount;
   }
 
-  /** Reads every key that was ever used, once, through any node; calls `onRefused` for each read that is not answered. */
-  readAll(onRefused: (key: string) => void): void {
-    const { history } = this.#options;
-    for (const [index, { name }] of this.#keys.all.entries()) {
-      const operation: RegisterOperation = { kind: "get" };
-      const machine = this.#options.machines[index % this.#options.machines.length];
-      const notes = this.#notes(keyOfText(name), machine?.node ?? "", LINEARIZABLE);
-      const id = history.invoke({ client: 1000, key: name, operation }, notes);
-      const call = this.#open(() => history.complete(id, { kind: "unknown" }));
-      const answer = (reply: Reply): void => {
-        if (!this.#finish(call)) return;
-        if (!reply.ok) onRefused(`${name}: ${reply.error.message}`);
-        history.complete(id, this.#mapping.outcome(operation, reply));
-      };
-      if (machine === undefined || machine.running === null) answer(refused());
-      else this.#send(machine, call, ({ core }) => core.execute({ kind: "get", key: keyOfText(name) }, LINEARIZABLE, answer));
-    }
+  /** Reads every key that was ever used, through any node; a read that is refused is repeated a few times. */
+  readAll(onRefused: (key: string, why: string) => void): void {
+    for (const [index, { name }] of this.#keys.all.entries()) this.#readFinally(name, index, (why) => onRefused(name, why));
+  }
+
+  #readFinally(name: string, turn: number, onRefused: (why: string) => void): void {
+    const { history, machines, simulation } = this.#options;
+    const operation: RegisterOperation = { kind: "get" };
+    const machine = machines[turn % machines.length];
+    const key = keyOfText(name);
+    const id = history.invoke({ client: 1000, key: name, operation }, this.#notes(key, machine?.node ?? "", LINEARIZABLE));
+    const call = this.#open(() => history.complete(id, { kind: "unknown" }));
+    const answer = (reply: Reply): void => {
+      if (!this.#finish(call)) return;
+      history.complete(id, this.#mapping.outcome(operation, reply));
+      if (reply.ok) return;
+      if (turn > 5 * machines.length) return onRefused(reply.error.message);
+      this.#openCount++;
+      simulation.schedule(300, "read again", () => {
+        this.#openCount--;
+        this.#readFinally(name, turn + machines.length + 1, onRefused);
+      });
+    };
+    if (machine === undefined || machine.running === null) answer(refused());
+    else this.#send(machine, call, ({ core }) => core.execute({ kind: "get", key }, LINEARIZABLE, answer));
   }
 
   #think(client: Client, factor: number): void {

@@ -16,7 +16,7 @@ import { Verdict } from "./verdict.ts";
 
 const FAULT_PHASE_MS = 20_000;
 const CONVERGENCE_MS = 30_000;
-const READ_ALL_MS = 10_000;
+const READ_ALL_MS = 25_000;
 /** Keys expire for up to five seconds more, and trees take in what is left within five seconds and a few transactions. */
 const SETTLING_MS = 20_000;
 
@@ -99,7 +99,7 @@ class ClusterRun {
 
   #readEverything(): void {
     const refused: string[] = [];
-    this.#clients.readAll((key) => refused.push(key));
+    this.#clients.readAll((key, why) => refused.push(`${key}: ${why}`));
     this.#require("every key can be read", this.#simulation.nowMs + READ_ALL_MS, () => this.#clients.openCount === 0);
     if (refused.length > 0) this.#simulation.fail("every key can be read", refused.join("\n"));
   }
