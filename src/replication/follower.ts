@@ -10,6 +10,7 @@ import { decideCut, haltReason } from "./cut-decision.ts";
 import { keepEntriesBehind } from "./keep-discarded.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
+import { ReceiveWindow } from "./receive-window.ts";
 import { ReplicaLag } from "./replica-lag.ts";
 import type { Diverged, Entries, Heartbeat, IncomingMessage, LogEnd, Range, Refused, Welcome } from "./messages.ts";
 
@@ -38,8 +39,6 @@ const SILENCE_MS = 1500;
 /** A pull without an answer for this long is sent again. */
 const PULL_REPEAT_MS = 2500;
 const PULL_WAIT_MS = 1000;
-/** Received but not yet flushed: beyond it no more is asked for. */
-const UNFLUSHED_BYTES_MAX = 4 * LIMITS.pullBytesMax;
 
 /**
  * A replica's side of the pull protocol (§2.6): greets the leader, pulls entries, appends and flushes them, confirms.
@@ -62,7 +61,7 @@ export class Follower {
   #isMatched = false;
   #knownCommit: Sequence = 0;
   readonly #lag: ReplicaLag;
-  #unflushedBytes: { readonly through: Sequence; readonly bytes: number }[] = [];
+  readonly #window: ReceiveWindow = new ReceiveWindow();
   #bootstrap: Bootstrap | null = null;
   #isEnded = false;
   #timer: Timer | null = null;
@@ -151,7 +150,7 @@ export class Follower {
         this.#greet();
         return;
       }
-      this.#unflushedBytes.push({ through: store.lastSequence, bytes: body.length });
+      this.#window.note(store.lastSequence, body.length);
     }
     this.#learnCommit(entries.commit);
     this.#pull();
@@ -202,7 +201,7 @@ export class Follower {
   }
 
   onFlushed(sequence: Sequence): void {
-    this.#unflushedBytes = this.#unflushedBytes.filter((part) => part.through > sequence);
+    this.#window.onFlushed(sequence);
     this.#acknowledge();
     this.#afterProgress();
     if (this.#phase === "streaming" && !this.#isPullOpen) this.#pull();
@@ -281,8 +280,7 @@ export class Follower {
   #pull(): void {
     const { env, store, link, leader } = this.#parts;
     if (this.#isPullOpen || this.#isAwaitingRoom || this.#sid === "" || store.memtable.isFull) return;
-    const unflushed = this.#unflushedBytes.reduce((total, part) => total + part.bytes, 0);
-    if (unflushed >= UNFLUSHED_BYTES_MAX) return;
+    if (this.#window.isFull) return;
     this.#isPullOpen = true;
     this.#pulledMs = env.clock.nowMs();
     const end = this.#logEnd();

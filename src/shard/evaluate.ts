@@ -15,6 +15,7 @@ import type {
 } from "../model/operation.ts";
 import type { Sequence, Version } from "../model/position.ts";
 import { isExpired, type Record } from "../model/record.ts";
+import { AnswerBudget } from "./answer-budget.ts";
 import type { Seen, SeenPage } from "./shard-view.ts";
 
 /** What an operation comes to: its result, the rows it changes, and the newest entry that the result depends on. */
@@ -76,7 +77,8 @@ class Evaluator {
 
   /** One outcome for each operation: an operation that failed is never covered by the batch's success (M11). */
   batch(operation: BatchOperation): Result {
-    const results = operation.operations.map((one) => this.one(one));
+    const budget = new AnswerBudget();
+    const results = operation.operations.map((one) => budget.admit(this.one(one)));
     if (!mutant("M11")) return { kind: "batch", results };
     const ok: Result = { kind: "written", version: this.#state.nextVersion, created: false, old: null };
     return {
