@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { fuzzRuns } from "../../tests/support/byte-mutations.ts";
 import { SPACE, type Mutation, type Space } from "../model/entry.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Sequence } from "../model/position.ts";
@@ -130,7 +131,7 @@ describe("a memtable", () => {
           both.compare();
         }
       }),
-      { numRuns: 300 },
+      { numRuns: fuzzRuns(300) },
     );
   });
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { fuzzRuns } from "../../tests/support/byte-mutations.ts";
 import { proveCaught } from "../../tests/support/prove-caught.ts";
 import { SPACE, type Mutation } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
@@ -144,7 +145,7 @@ describe("a shard's view", () => {
           }
         }
       }),
-      { numRuns: 400 },
+      { numRuns: fuzzRuns(400) },
     );
   });
 
