@@ -62,10 +62,15 @@ export class SnapshotSource {
       this.#link.send(session.node, "RANGE", { ...common, lastKey: null, mayHoldThrough: base }, body);
       return;
     }
-    const space = spaceOf(request.space);
-    const chunk = this.#store.tree.copyRange(space, request.after, this.#chunkBytes);
-    const { lastKey, mayHoldThrough } = chunk;
-    this.#link.send(session.node, "RANGE", { ...common, lastKey, mayHoldThrough }, chunk.bytes);
+    try {
+      const chunk = this.#store.tree.copyRange(spaceOf(request.space), request.after, this.#chunkBytes);
+      const { lastKey, mayHoldThrough } = chunk;
+      this.#link.send(session.node, "RANGE", { ...common, lastKey, mayHoldThrough }, chunk.bytes);
+    } catch (error) {
+      // A row of this tree fails its checksum: it is not handed on (rule S5, M68).
+      if (!(error instanceof KvError) || error.code !== "CORRUPT") throw error;
+      this.#link.send(session.node, "REFUSED", { code: error.code, reason: error.message });
+    }
   }
 
   /** First sequence that a copy under way will need; pins that were not used for a minute die. */
