@@ -4,6 +4,7 @@ import { styleText } from "node:util";
 import type { Command } from "commander";
 import { KvError } from "../model/errors.ts";
 import { NODE_FILE_NAME } from "../log/node-file.ts";
+import { CommandFailure } from "./command-failure.ts";
 import { print } from "./command-options.ts";
 import type { DirectoryCheck } from "./directory-check.ts";
 import { entryMembers, renderEntry } from "./entry-text.ts";
@@ -34,7 +35,7 @@ export function defineCheck(program: Command): void {
         if (check.faults.length > 0) damaged += 1;
         await print(`${options.json === true ? jsonLine(check) : renderCheck(check, options.entries === true)}\n`);
       }
-      if (damaged > 0) throw new KvError("DATA_CORRUPT", `${countOf(damaged, "data directory")} damaged`);
+      if (damaged > 0) throw new CommandFailure(`${countOf(damaged, "data directory")} damaged`);
     });
 }
 

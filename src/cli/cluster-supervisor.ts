@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { KvError } from "../model/errors.ts";
 import type { ClusterOutput } from "./cluster-output.ts";
+import { CommandFailure } from "./command-failure.ts";
 import { NodeChild, type PlannedNode } from "./node-child.ts";
 import { NodeHttp } from "./node-http.ts";
 
@@ -39,7 +40,7 @@ export class ClusterSupervisor {
   readonly #watched: readonly Watched[];
   readonly #http = new NodeHttp();
   #isStopping = false;
-  #failure: KvError | null = null;
+  #failure: CommandFailure | null = null;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -124,8 +125,7 @@ export class ClusterSupervisor {
     const { output, restarts } = this.#options;
     if (!wasReady && exitCode !== null) {
       output.showWithheld(planned.node);
-      this.#failure = new KvError(
-        "NOT_READY",
+      this.#failure = new CommandFailure(
         `${planned.node} (${planned.shard}) ${how} before it was ready; its lines above say why`,
       );
       return;

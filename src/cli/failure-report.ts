@@ -1,4 +1,5 @@
 import { type ErrorCode, KvError } from "../model/errors.ts";
+import { CommandFailure } from "./command-failure.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What to do next, where the message does not say it. */
@@ -20,6 +21,10 @@ export function reportFailure(program: string, error: unknown): 1 | 2 {
   if (error instanceof UsageError) {
     process.stderr.write(`${program}: ${error.message}\n`);
     return 2;
+  }
+  if (error instanceof CommandFailure) {
+    process.stderr.write(`${program}: ${error.message}\n`);
+    return 1;
   }
   if (error instanceof KvError) {
     const advice = ADVICE[error.code];

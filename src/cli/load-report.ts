@@ -1,5 +1,5 @@
-import { KvError } from "../model/errors.ts";
 import type { LoadTotals } from "./batch-loader.ts";
+import { CommandFailure } from "./command-failure.ts";
 import { print } from "./command-options.ts";
 import { countOf, formatCount } from "./quantities.ts";
 
@@ -17,6 +17,6 @@ export async function reportLoad(totals: LoadTotals, asJson: boolean): Promise<v
   }
   if (failed + unknown === 0) return;
   const missing = `${formatCount(failed + unknown)} of ${countOf(written + failed + unknown, "row")}`;
-  if (unknown === 0) throw new KvError("BAD_REQUEST", `${missing} were not stored`);
-  throw new KvError("BAD_REQUEST", `${missing} may be missing; run it again, or with --retry-unknown`);
+  if (unknown === 0) throw new CommandFailure(`${missing} were not stored`);
+  throw new CommandFailure(`${missing} may be missing; run it again, or with --retry-unknown`);
 }

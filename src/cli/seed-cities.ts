@@ -7,6 +7,7 @@ import { loadConfig } from "../server/config.ts";
 import { BatchLoader } from "./batch-loader.ts";
 import { type City, cityRow, isCity } from "./city-row.ts";
 import { CONFIG_FILE_DEFAULT, parseNodeArgument } from "./cluster-access.ts";
+import { CommandFailure } from "./command-failure.ts";
 import { ClusterClient } from "./cluster-client.ts";
 import { parseCount, print } from "./command-options.ts";
 import { reportFailure } from "./failure-report.ts";
@@ -104,10 +105,7 @@ async function verify(client: ClusterClient, topology: Topology, rows: readonly 
   try {
     const { wrong, firstWrong } = await readBack({ client, topology, rows, onProgress: (count) => bar.add(count) });
     if (wrong > 0) {
-      throw new KvError(
-        "DATA_CORRUPT",
-        `${countOf(wrong, "row")} did not come back as written, the first: ${firstWrong}`,
-      );
+      throw new CommandFailure(`${countOf(wrong, "row")} did not come back as written, the first: ${firstWrong}`);
     }
   } finally {
     bar.stop();
