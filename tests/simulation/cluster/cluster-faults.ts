@@ -32,6 +32,7 @@ export class ClusterFaults {
     network.heal();
     for (const machine of machines) {
       machine.slownessMs = 0;
+      machine.applyMsMax = 1;
       machine.disk.faults.fillerBytes = 0;
       machine.disk.faults.flush = null;
       machine.treeFile.isFull = false;

@@ -99,7 +99,14 @@ export class ClusterWorld implements MachineObserver {
     const ledger = this.ledgerOf(machine);
     const otherLeads = this.othersOf(machine).some((other) => other.isLeading);
     const start = (machine.store?.lastSequence ?? 0) + 1;
-    const begun = ledger.begin(leadership, { start, seenEpoch: before.seenEpoch.epoch, atMs: nowMs, otherLeads });
+    const epochs = machine.store?.log.epochs ?? [];
+    const begun = ledger.begin(leadership, {
+      start,
+      epochs,
+      seenEpoch: before.seenEpoch.epoch,
+      atMs: nowMs,
+      otherLeads,
+    });
     markers.sometimes(begun.isPromotion ? "promotion" : "restart of a leader", begun.epoch > 1);
     markers.sometimes("two leaders at once", ledger.splitAtMs === nowMs);
     this.simulation.note(machine.node, `leads from ${start} with epoch ${begun.epoch} ${begun.term}`);

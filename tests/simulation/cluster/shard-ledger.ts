@@ -1,3 +1,4 @@
+import type { EpochMark } from "../../../src/log/log.ts";
 import type { Leadership } from "../../../src/model/leadership.ts";
 import type { NodeName, Sequence } from "../../../src/model/position.ts";
 import type { Shard } from "../../../src/model/topology.ts";
@@ -10,6 +11,8 @@ export interface BegunTerm {
   readonly node: NodeName;
   /** Its first entry. */
   readonly start: Sequence;
+  /** The leaderships in its log when it began. */
+  readonly epochs: readonly EpochMark[];
   readonly lineage: number;
   readonly isPromotion: boolean;
   /** Began by a promotion whose operator accepted that acknowledged writes are lost. */
@@ -42,20 +45,44 @@ export class ShardLedger {
   /** Takes note that `leadership` begins with the entry `start`, on a node that had seen `seenEpoch` before. */
   begin(
     leadership: Leadership,
-    at: { readonly start: Sequence; readonly seenEpoch: number; readonly atMs: number; readonly otherLeads: boolean },
+    at: {
+      readonly start: Sequence;
+      readonly epochs: readonly EpochMark[];
+      readonly seenEpoch: number;
+      readonly atMs: number;
+      readonly otherLeads: boolean;
+    },
   ): BegunTerm {
     const { epoch, term, lineage } = leadership;
     const { node } = leadership.leader;
     const isPromotion = epoch >= at.seenEpoch + PROMOTION_EPOCH_STEP;
     const acceptsLoss = isPromotion && this.lossRequests.get(node) === true;
     if (at.otherLeads || epoch <= this.highestEpoch) this.splitAtMs ??= at.atMs;
-    const begun = { epoch, term, node, start: at.start, lineage, isPromotion, acceptsLoss, atMs: at.atMs };
+    const begun = { epoch, term, node, start: at.start, epochs: at.epochs, lineage, isPromotion, acceptsLoss, atMs: at.atMs };
     this.terms.push(begun);
     return begun;
   }
 
-  /** The leadership whose beginning left out the entry at (`epoch`, `sequence`) of an older one; null: it is still there. */
-  cutBy(epoch: number, sequence: Sequence): BegunTerm | null {
-    return this.terms.find((term) => term.epoch > epoch && term.start <= sequence) ?? null;
+  /** What became of the entry at (`epoch`, `sequence`) of some leadership, as later ones began. */
+  fateOf(epoch: number, sequence: Sequence): EntryFate {
+    let cutBy: BegunTerm | null = null;
+    let isBack = false;
+    for (const term of this.terms) {
+      if (term.epoch <= epoch) continue;
+      const isKept = sequence < term.start && epochAt(term.epochs, sequence) === epoch;
+      if (!isKept) cutBy ??= term;
+      else if (cutBy !== null) isBack = true;
+    }
+    return { cutBy, isBack };
   }
+}
+
+/** The first leadership whose log lacked an entry, and whether a later one had it again (from a copy that was not cut yet). */
+export interface EntryFate {
+  readonly cutBy: BegunTerm | null;
+  readonly isBack: boolean;
+}
+
+function epochAt(epochs: readonly EpochMark[], sequence: Sequence): number | undefined {
+  return epochs.findLast(({ firstSequence }) => firstSequence <= sequence)?.epoch;
 }

@@ -72,6 +72,8 @@ export class SimMachine {
   treeFile: MemoryTreeFile = new MemoryTreeFile();
   /** Milliseconds that flushes take longer than usual at most. */
   slownessMs = 0;
+  /** Milliseconds that one transaction of the tree takes at most. */
+  applyMsMax: number;
   /** Not before this is over is the machine started again. */
   heldUntilMs = 0;
   lastPausedMs = -1;
@@ -86,6 +88,7 @@ export class SimMachine {
     this.node = parts.node;
     this.shard = parts.shard;
     this.#parts = parts;
+    this.applyMsMax = parts.shape.applyMsMax;
     this.#random = parts.simulation.randomFor(`machine ${parts.node}`);
     this.disk = new SimDisk(this.#diskTimers(), this.#random.fork("disk"));
     this.disk.faults.flushMs = () => this.#flushMs();
@@ -260,7 +263,7 @@ export class SimMachine {
           reader: tree,
           clock: process,
           timers: process,
-          transactionMs: () => pace.next() * shape.applyMsMax,
+          transactionMs: () => pace.next() * this.applyMsMax,
           limits: shape.applyLimits,
           listener: { onApplied, onDiskFull: () => {}, onFatal },
         });

@@ -12,6 +12,8 @@ import type { BegunTerm, ShardLedger } from "./shard-ledger.ts";
 interface Cut {
   readonly operation: HistoryOperation;
   readonly by: BegunTerm;
+  /** A later leader had it after all: an operator gave up the leadership that lacked it. */
+  readonly isBack: boolean;
 }
 
 /**
@@ -58,8 +60,8 @@ export class Verdict {
   #cutOf(ledger: ShardLedger, operation: HistoryOperation): Cut[] {
     const { outcome } = operation;
     if (outcome.kind !== "ok" || outcome.position === undefined) return [];
-    const by = ledger.cutBy(outcome.position.epoch, outcome.position.sequence);
-    return by === null ? [] : [{ operation, by }];
+    const { cutBy, isBack } = ledger.fateOf(outcome.position.epoch, outcome.position.sequence);
+    return cutBy === null ? [] : [{ operation, by: cutBy, isBack }];
   }
 
   /** Which promise allowed this write to be lost, if any. */
@@ -77,7 +79,7 @@ export class Verdict {
 
   /** What is left to be linearizable: without what promotions cut off, and up to the moment when leadership split (rule T6). */
   #withoutCuts(ledger: ShardLedger, operations: readonly HistoryOperation[], cuts: readonly Cut[]): HistoryOperation[] {
-    const cutIds = new Set(cuts.map(({ operation }) => operation.id));
+    const cutIds = new Map(cuts.map(({ operation, isBack }) => [operation.id, isBack]));
     const splitAtMs = ledger.splitAtMs ?? Infinity;
     const kept: HistoryOperation[] = [];
     for (const operation of operations) {
@@ -86,7 +88,8 @@ export class Verdict {
       if (cutIds.size > 0 && isScanned) continue;
       if (cutIds.has(operation.id)) {
         // From now on nobody may see it: as if it had been refused. Who read it was cut off with it.
-        if (isWrite(operation)) kept.push({ ...operation, outcome: { kind: "notApplied" }, ret: Infinity });
+        const kind = cutIds.get(operation.id) === true ? "unknown" : "notApplied";
+        if (isWrite(operation)) kept.push({ ...operation, outcome: { kind }, ret: Infinity });
       } else if (operation.endedAtMs >= splitAtMs) {
         kept.push({ ...operation, outcome: { kind: "unknown" }, ret: Infinity });
       } else {

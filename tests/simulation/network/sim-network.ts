@@ -179,6 +179,8 @@ export class SimNetwork {
 
   #accept(attempt: ConnectAttempt, target: SimEndpoint): void {
     const { from } = attempt;
+    // Whoever knocked has died meanwhile: its kernel would take nothing that comes back.
+    if (!from.process.isAlive) return;
     const ends = [new ConnectionEnd(from, target.node), new ConnectionEnd(target, from.node)] as const;
     const connection = new SimConnection(++this.#connectionCount, ends);
     this.#connections.add(connection);

@@ -125,18 +125,38 @@ function findIllegalAnswers(
   return violations;
 }
 
-/** For each answer, the lowest version that an answer of its key names from there on: nothing newer can come before it. */
+/**
+ * For each answer, a version that nothing before it can have passed: the lowest that an answer of its key names from there on, and
+ * where the epoch's versions keep a fixed distance from its sequences, the one that belongs to its own sequence.
+ */
 function versionCeilings(placed: readonly PlacedOperation[]): number[] {
+  const distances = versionDistances(placed);
   const lowest = new Map<string, number>();
   const ceilings: number[] = [];
-  for (const { operation } of placed.toReversed()) {
-    const { outcome, key } = operation;
-    const version = outcome.kind === "ok" && "version" in outcome.result ? outcome.result.version : undefined;
-    const ceiling = Math.min(lowest.get(key) ?? Infinity, version ?? Infinity);
+  for (const { operation, position } of placed.toReversed()) {
+    const { key } = operation;
+    const ceiling = Math.min(lowest.get(key) ?? Infinity, versionIn(operation) ?? Infinity);
     lowest.set(key, ceiling);
-    ceilings.push(ceiling);
+    ceilings.push(Math.min(ceiling, position.sequence + (distances.get(position.epoch) ?? Infinity)));
   }
   return ceilings.reverse();
+}
+
+/** By epoch: version minus sequence of its writes, where that is the same for all of them. */
+function versionDistances(placed: readonly PlacedOperation[]): Map<number, number> {
+  const distances = new Map<number, number>();
+  for (const { operation, position } of placed) {
+    const version = versionIn(operation);
+    if (version === undefined || !changed(operation)) continue;
+    const distance = version - position.sequence;
+    const known = distances.get(position.epoch) ?? distance;
+    distances.set(position.epoch, known === distance ? distance : Infinity);
+  }
+  return distances;
+}
+
+function versionIn({ outcome }: HistoryOperation): number | undefined {
+  return outcome.kind === "ok" && "version" in outcome.result ? outcome.result.version : undefined;
 }
 
 /** Owns the state of one key while its answers are replayed in the order of the log. */
