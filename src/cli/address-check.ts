@@ -1,8 +1,8 @@
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { findListener, findProcess, type FoundProcess, processPhrase } from "../base/process-finder.ts";
 import { KvError } from "../model/errors.ts";
 import { formatHostPort, parseHostPort, type HostPort } from "../server/node-address.ts";
-import { describeProcess, findListener, type FoundProcess } from "./process-finder.ts";
 
 /** How long nodes whose `kv up` was killed get to end by themselves. */
 const ORPHANS_MS_MAX = 8_000;
@@ -19,13 +19,16 @@ export async function checkAddresses(addresses: readonly string[]): Promise<void
     const hostPort = parseHostPort(address);
     if (typeof hostPort === "string") throw new KvError("CONFIG_INVALID", `${address} ${hostPort}`);
     let code = await listenOnce(hostPort);
-    while (code === "EADDRINUSE" && isOrphan(findListener(hostPort)) && performance.now() < giveUpAtMs) {
+    while (
+      code === "EADDRINUSE" &&
+      isOrphan(findListener(hostPort.port, hostPort.host)) &&
+      performance.now() < giveUpAtMs
+    ) {
       await sleep(PAUSE_MS);
       code = await listenOnce(hostPort);
     }
     if (code === "EADDRNOTAVAIL") missing.push(hostPort.host);
-    else if (code === "EADDRINUSE") throw new KvError("ADDRESS_IN_USE", inUseMessage(hostPort, findListener(hostPort)));
-    else if (code !== null) throw new KvError("CONFIG_INVALID", `${address} cannot be listened on: ${code}`);
+    else if (code !== null) throw refusal(hostPort, code);
   }
   if (missing.length > 0) throw new KvError("CONFIG_INVALID", missingMessage(missing, process.platform));
 }
@@ -54,8 +57,15 @@ async function listenOnce({ host, port }: HostPort): Promise<string | null> {
 /** A node whose `kv up` has gone: it is about to end by itself. */
 function isOrphan(found: FoundProcess | null): boolean {
   if (found === null || !isNode(found)) return false;
-  const parent = describeProcess(found.parentPid);
+  const parent = findProcess(found.parentPid);
   return parent === null || !isUp(parent);
+}
+
+function refusal(address: HostPort, code: string): KvError {
+  if (code !== "EADDRINUSE") {
+    return new KvError("CONFIG_INVALID", `${formatHostPort(address)} cannot be listened on: ${code}`);
+  }
+  return new KvError("ADDRESS_IN_USE", inUseMessage(address, findListener(address.port, address.host)));
 }
 
 function inUseMessage(address: HostPort, found: FoundProcess | null): string {
@@ -63,11 +73,11 @@ function inUseMessage(address: HostPort, found: FoundProcess | null): string {
   if (found === null) {
     return `${text} is in use by another process; find it with: lsof -nP -iTCP:${address.port} -sTCP:LISTEN`;
   }
-  const parent = isNode(found) ? describeProcess(found.parentPid) : null;
+  const parent = isNode(found) ? findProcess(found.parentPid) : null;
   if (parent !== null && isUp(parent)) {
     return `${text} is in use by process ${found.pid} of a cluster that runs already; end it with: kill ${parent.pid}`;
   }
-  return `${text} is in use by process ${found.pid} (${found.command}); end it with: kill ${found.pid}`;
+  return `${text} is in use by ${processPhrase(found)}; end it with: kill ${found.pid}`;
 }
 
 function isNode({ command }: FoundProcess): boolean {

@@ -89,9 +89,13 @@ export class BatchLoader {
   }
 
   /** Sends what is left and waits for every answer. */
-  async finish(): Promise<LoadTotals> {
+  async finish(): Promise<void> {
     await this.#send();
     await Promise.all(this.#underWay);
+  }
+
+  /** What has become of the rows so far; of all, once it has finished. */
+  get totals(): LoadTotals {
     return { written: this.#written, failed: this.#failed, unknown: this.#unknown, failures: this.#failures };
   }
 

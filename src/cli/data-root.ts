@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { findDirectoryUser, processPhrase } from "../base/process-finder.ts";
 import { KvError } from "../model/errors.ts";
 import type { NodeName } from "../model/position.ts";
 import { JsonMembers } from "./json-members.ts";
-import { findDirectoryUser } from "./process-finder.ts";
 
 const MARKER = "kv-cluster.json";
 /** Any of these in a folder says that a node keeps its data there. */
@@ -30,7 +30,7 @@ export class DataRoot {
     if (!statSync(this.path).isDirectory()) throw this.#refusal("is a file, not a directory");
     const user = findDirectoryUser(this.path);
     if (user !== null) {
-      const who = `process ${user.pid} (${user.command})`;
+      const who = processPhrase(user);
       throw new KvError("DIRECTORY_IN_USE", `${this.path} is in use by ${who}; end it with: kill ${user.pid}`);
     }
     const names = readdirSync(this.path);

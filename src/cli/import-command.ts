@@ -38,10 +38,11 @@ export function defineImport(program: Command): void {
       });
       try {
         await loadLines(loader, chunks);
+        await loader.finish();
       } finally {
         bar.stop();
       }
-      await reportLoad(await loader.finish(), options.json === true);
+      await reportLoad(loader.totals, options.json === true);
     });
   });
 }

@@ -1,13 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { NodeDisk } from "../base/node-disk.ts";
+import { findDirectoryUser, processPhrase } from "../base/process-finder.ts";
 import { checkLog, type LogCheck } from "../log/check-log.ts";
 import { LogReader } from "../log/log-reader.ts";
 import { LOG_FOLDER, type NodeRecord, readNodeRecord } from "../log/node-file.ts";
 import type { Entry } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
 import type { Sequence } from "../model/position.ts";
-import { findDirectoryUser } from "./process-finder.ts";
 
 /** The log of a node that is not running, read from its data directory. */
 export interface LocalLog {
@@ -43,6 +43,5 @@ export function openLocalLog(directory: string): LocalLog {
 export function refuseUsed(directory: string): void {
   const user = findDirectoryUser(directory);
   if (user === null) return;
-  const who = `process ${user.pid} (${user.command})`;
-  throw new KvError("DIRECTORY_IN_USE", `${directory} is in use by ${who}; stop that node first`);
+  throw new KvError("DIRECTORY_IN_USE", `${directory} is in use by ${processPhrase(user)}; stop that node first`);
 }

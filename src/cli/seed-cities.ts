@@ -74,10 +74,11 @@ async function load(client: ClusterClient, rows: readonly StoredRow[], options: 
   });
   try {
     for (const row of rows) await loader.add(row, row.key.toString("utf8"));
+    await loader.finish();
   } finally {
     bar.stop();
   }
-  await reportLoad(await loader.finish(), false);
+  await reportLoad(loader.totals, false);
   const seconds = (performance.now() - startedMs) / 1000;
   await print(`  in ${seconds.toFixed(1)} s, ${formatCount(rows.length / seconds)} cities/s\n`);
 }

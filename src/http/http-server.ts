@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { findListener } from "../base/address-owner.ts";
 import type { Clock, Timer, Timers } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import { findListener, processPhrase } from "../base/process-finder.ts";
 import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Gateway } from "../node/gateway.ts";
@@ -223,7 +223,8 @@ export class HttpServer {
 
 function listenError(address: string, port: number, error: unknown): unknown {
   if (!(error instanceof Error) || !("code" in error) || error.code !== "EADDRINUSE") return error;
-  const owner = findListener(port, hostOf(address)) ?? "another process";
+  const found = findListener(port, hostOf(address));
+  const owner = found === null ? "another process" : processPhrase(found);
   return new KvError("ADDRESS_IN_USE", `Cannot listen on ${address} for HTTP: ${owner} does already`, { cause: error });
 }
 

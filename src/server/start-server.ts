@@ -1,6 +1,6 @@
-import { findListener } from "../base/address-owner.ts";
 import type { Logger } from "../base/logger.ts";
 import { NodeDisk } from "../base/node-disk.ts";
+import { findListener, processPhrase } from "../base/process-finder.ts";
 import { SystemRandom } from "../base/random.ts";
 import { SystemClock } from "../base/system-clock.ts";
 import { type HttpServer, startHttpServer } from "../http/http-server.ts";
@@ -199,7 +199,8 @@ async function listenToPeers(network: TcpPeerNetwork, core: NodeCore, address: s
   const parsed = parseHostPort(address);
   const owner =
     error.code === "ADDRESS_IN_USE" && typeof parsed === "object" ? findListener(parsed.port, parsed.host) : null;
-  throw owner === null ? error : new KvError(error.code, `${error.message}; ${owner} listens there`, { cause: error });
+  if (owner === null) throw error;
+  throw new KvError(error.code, `${error.message}; ${processPhrase(owner)} listens there`, { cause: error });
 }
 
 function startHttp(
