@@ -100,13 +100,20 @@ export class Roles {
       return this.#follow(decision.leader);
     }
     if (silent.length > 0) this.#env.logger.warn("Some members did not answer", { silent });
-    if (decision.fetchFrom === null) return this.#leadAgain(decision.base);
+    this.#catchUp(decision.fetchFrom, decision.base);
+  }
+
+  /** Fetches what the first of `sources` has beyond this log, or the next one when it does not give it; then leads (rule T3). */
+  #catchUp(sources: readonly NodeName[], base: Leadership | null): void {
+    const [from, ...others] = sources;
+    const store = this.#store;
+    if (from === undefined || store === null) return this.#leadAgain(base);
     const catchUp = new LogFetch({
       env: this.#env,
       link: this.#link,
       store,
-      from: decision.fetchFrom,
-      done: () => this.#leadAgain(decision.base),
+      from,
+      done: (isComplete) => this.#catchUp(isComplete ? [] : others, base),
     });
     this.#duty = { kind: "catching-up", fetch: catchUp };
     catchUp.start();

@@ -20,7 +20,8 @@ export type Decision =
       readonly kind: "lead";
       readonly epoch: Epoch;
       readonly base: Leadership | null;
-      readonly fetchFrom: NodeName | null;
+      /** Members whose logs may hold this one and more, the longest first: what they have is fetched before leading. */
+      readonly fetchFrom: readonly NodeName[];
     }
   | { readonly kind: "follow"; readonly leader: NodeName; readonly leadership: Leadership | null }
   /** Nothing can be done without the operator or another member; the sentence says what. */
@@ -42,13 +43,20 @@ export function decideRole(inputs: DecisionInputs): Decision {
       "This node led the shard with another store, which is gone; promote a member that has the data (kv promote)";
     return { kind: "wait", reason };
   }
-  const { lastEpoch, lastTerm, lastSequence } = inputs.logEnd;
   const longer = accounts
-    .filter((account) => account.lastEpoch === lastEpoch && account.lastTerm === lastTerm)
-    .filter((account) => account.lastSequence > lastSequence)
-    .sort((a, b) => b.lastSequence - a.lastSequence);
+    .filter((account) => mayContinue(account, inputs.logEnd))
+    .sort((a, b) => b.lastEpoch - a.lastEpoch || b.lastSequence - a.lastSequence);
   const epoch = highestEpoch(inputs) + 1;
-  return { kind: "lead", epoch, base: known, fetchFrom: longer[0]?.store.node ?? null };
+  return { kind: "lead", epoch, base: known, fetchFrom: longer.map(({ store }) => store.node) };
+}
+
+/**
+ * Whether a log that ends at `other` may hold this one and more (rule T3): entries of the same leadership, or of a later one
+ * whose very start this node's disk has lost with its newest batch. Fetching them finds out whether it does.
+ */
+function mayContinue(other: LogEnd, own: LogEnd): boolean {
+  if (other.lastSequence <= own.lastSequence) return false;
+  return other.lastEpoch > own.lastEpoch || (other.lastEpoch === own.lastEpoch && other.lastTerm === own.lastTerm);
 }
 
 /** The leadership with the highest epoch, then the newest set; null when there is none. */
@@ -85,7 +93,7 @@ function decideFirst({ state, logEnd, accounts, isFirstLeader, firstLeader }: De
   if (logEnd.lastSequence > 0 || state.bootstrap !== null || state.damage !== null) {
     return { kind: "wait", reason: "This directory holds entries but no leadership; promote a member (kv promote)" };
   }
-  return { kind: "lead", epoch: 1 + highestEpoch({ state, logEnd, accounts }), base: null, fetchFrom: null };
+  return { kind: "lead", epoch: 1 + highestEpoch({ state, logEnd, accounts }), base: null, fetchFrom: [] };
 }
 
 /** What a promotion adds to the highest epoch, so that it outranks restarts it has not seen (rule T2). */
