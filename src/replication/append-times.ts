@@ -18,7 +18,8 @@ export class AppendTimes {
   /** Everything up to `sequence` is written as of now. */
   note(sequence: Sequence): void {
     this.#marks.push({ sequence, atMs: this.#clock.nowMs() });
-    if (this.#marks.length > MARKS_MAX) this.#marks = this.#marks.filter((_mark, i) => i % 2 === 1);
+    const isRecent = (index: number): boolean => index >= MARKS_MAX / 2;
+    if (this.#marks.length > MARKS_MAX) this.#marks = this.#marks.filter((_mark, i) => isRecent(i) || i % 2 === 0);
   }
 
   /** How long ago the entry at `sequence` was written; 0 when that is not remembered. */
