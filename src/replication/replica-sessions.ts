@@ -124,6 +124,8 @@ export class ReplicaSessions {
     const session = this.#sessions.get(node);
     if (session === undefined) return;
     this.#sessions.delete(node);
+    // Whoever still holds the session must not take a replica that is gone for one that keeps up.
+    session.isMatched = false;
     this.#parts.onProgress(session);
   }
 
