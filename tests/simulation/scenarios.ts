@@ -1,10 +1,13 @@
 import { clusterScenario } from "./cluster/cluster-scenario.ts";
-import { BALANCED } from "./cluster/emphasis.ts";
+import { BALANCED, BRIM_FULL, CORRUPTION, SPLIT } from "./cluster/emphasis.ts";
 import type { Scenario } from "./scenario.ts";
 import { toyScenario } from "./toy/toy-scenario.ts";
 
 const SCENARIOS: readonly Scenario[] = [
   clusterScenario("cluster", BALANCED),
+  clusterScenario("cluster-split", SPLIT),
+  clusterScenario("cluster-corruption", CORRUPTION),
+  clusterScenario("cluster-brim-full", BRIM_FULL),
   toyScenario(null),
   toyScenario("answersBeforeFlush"),
   toyScenario("readsUnflushed"),

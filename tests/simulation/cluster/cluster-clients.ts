@@ -159,7 +159,10 @@ export class ClusterClients {
     const target = keyOfText(key.name);
     const notes = this.#notes(target, client.machine.node, options);
     const id = history.invoke({ client: client.index, key: key.name, operation }, notes);
-    const call = this.#open(() => history.complete(id, { kind: "unknown" }), client);
+    const call = this.#open(() => {
+      key.saw({ kind: "unknown" });
+      history.complete(id, { kind: "unknown" });
+    }, client);
     const answer = (reply: Reply): void => {
       if (!this.#finish(call, client, reply.ok)) return;
       this.#options.onAnswer(reply, notes);
@@ -191,7 +194,10 @@ export class ClusterClients {
       return { key, operation, id, notes, sent: this.#mapping.operation(target, operation) };
     });
     const call = this.#open(() => {
-      for (const { id } of parts) history.complete(id, { kind: "unknown" });
+      for (const { key, id } of parts) {
+        key.saw({ kind: "unknown" });
+        history.complete(id, { kind: "unknown" });
+      }
     }, client);
     const answer = (replies: readonly Reply[]): void => {
       if (!this.#finish(call, client, replies.every((reply) => reply.ok))) return;

@@ -121,7 +121,10 @@ export class ClusterWorld implements MachineObserver {
   }
 
   onExit(machine: SimMachine, { reason, isOfDisk }: { reason: string; isOfDisk: boolean }): void {
-    const isExpected = isOfDisk && (this.swarm.faults.includes("flush error") || this.swarm.faults.includes("disk brim-full"));
+    const { faults } = this.swarm;
+    // A copy that has to write down what it cuts, or its own state, ends when there is no room, and tries again.
+    const isFull = faults.includes("disk full") && !machine.wasLeading && reason.includes("ENOSPC");
+    const isExpected = isOfDisk && (faults.includes("flush error") || faults.includes("disk brim-full") || isFull);
     this.simulation.markers.sometimes("exit upon a disk error", isExpected);
     if (!isExpected) this.simulation.fail("no process dies of its own fault", `${machine.node}: ${reason}`);
     this.startIn(machine, RESTART_MS);

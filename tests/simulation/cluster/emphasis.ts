@@ -19,6 +19,15 @@ const NEVER_DRAWN = { corruption: false, "disk brim-full": false } as const;
 
 export const BALANCED: Emphasis = { faults: NEVER_DRAWN };
 
-export function emphasis(parts: Partial<Emphasis>): Emphasis {
+/** Operators promote past leaders that still run, and two at a time: what is left to check is that all agree in the end. */
+export const SPLIT: Emphasis = emphasis({ allowsSplit: true, faults: { promotion: true, partition: true } });
+
+/** Bits flip on disks. A leader may lose the end of its log that way: what it alone had is lost, and it says so. */
+export const CORRUPTION: Emphasis = emphasis({ faults: { corruption: true } });
+
+/** Disks fill up to the last byte: nodes may end and start again, but nothing is lost. */
+export const BRIM_FULL: Emphasis = emphasis({ faults: { "disk brim-full": true } });
+
+function emphasis(parts: Partial<Emphasis>): Emphasis {
   return { ...parts, faults: { ...NEVER_DRAWN, ...parts.faults } };
 }

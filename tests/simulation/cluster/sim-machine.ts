@@ -77,6 +77,8 @@ export class SimMachine {
   /** Not before this is over is the machine started again. */
   heldUntilMs = 0;
   lastPausedMs = -1;
+  /** Whether the node led when it died by itself. */
+  wasLeading = false;
   readonly #parts: SimMachineParts;
   readonly #random: SeededRandom;
   #running: RunningNode | null = null;
@@ -186,6 +188,7 @@ export class SimMachine {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     const isOfDisk = error instanceof ProcessExit || code === "EIO" || code === "ENOSPC";
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.wasLeading = this.isLeading;
     this.#parts.simulation.note(this.node, `dies: ${reason.split("\n")[0]}`);
     this.#end("closed", () => this.disk.crash());
     this.#parts.observer.onExit(this, { reason, isOfDisk });

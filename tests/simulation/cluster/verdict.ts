@@ -66,7 +66,8 @@ export class Verdict {
 
   /** Which promise allowed this write to be lost, if any. */
   #judgeLoss(ledger: ShardLedger, { operation, by }: Cut): void {
-    if (!isWrite(operation) || (ledger.splitAtMs !== null && operation.endedAtMs >= ledger.splitAtMs)) return;
+    const splitAtMs = ledger.splitAtMs ?? Infinity;
+    if (!isWrite(operation) || operation.endedAtMs >= splitAtMs || by.atMs >= splitAtMs) return;
     const guarantee = this.#history.notes.get(operation.id)?.guarantee ?? "flushed";
     const at = operation.outcome.kind === "ok" ? operation.outcome.position : undefined;
     const detail = `#${operation.id} was acknowledged at ${at?.epoch}/${at?.sequence}; ${by.node} leads from ${by.start} with epoch ${by.epoch}`;

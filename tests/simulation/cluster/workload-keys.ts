@@ -3,7 +3,9 @@ import type { Outcome, RegisterOperation } from "../../support/linearizability/h
 import type { ClientsShape } from "./cluster-shape.ts";
 
 /** Each key is given up for a new one after so many operations, so that the search for an order stays cheap. */
-const OPERATIONS_PER_KEY = 150;
+const OPERATIONS_PER_KEY = 120;
+/** Or after so many writes whose fate stays open: each may have taken effect at any later time. */
+const UNKNOWN_PER_KEY = 8;
 
 /** A key in use. */
 export class WorkloadKey {
@@ -11,12 +13,14 @@ export class WorkloadKey {
   usedCount = 0;
   /** The newest version that any client has seen. */
   version = 0;
+  unknownCount = 0;
 
   constructor(name: string) {
     this.name = name;
   }
 
   saw(outcome: Outcome): void {
+    if (outcome.kind === "unknown") this.unknownCount++;
     if (outcome.kind === "ok" && "version" in outcome.result) {
       this.version = Math.max(this.version, outcome.result.version ?? 0);
     }
@@ -39,7 +43,8 @@ export class WorkloadKeys {
   pick(): WorkloadKey {
     const slot = Math.floor(this.#inUse.length * this.#random.next() * this.#random.next());
     const key = this.#inUse[slot];
-    if (key !== undefined && key.usedCount++ < OPERATIONS_PER_KEY) return key;
+    const isSpent = key === undefined || key.usedCount++ >= OPERATIONS_PER_KEY || key.unknownCount >= UNKNOWN_PER_KEY;
+    if (!isSpent) return key;
     return (this.#inUse[slot] = this.#newKey());
   }
 
