@@ -142,7 +142,7 @@ async function writeConfig(path: string, options: TestClusterOptions): Promise<v
  * Addresses whose HTTP and peer ports are free. On Linux every cluster has a loopback address of its own, so that several run
  * beside each other; elsewhere only 127.0.0.1 is there without further ado.
  */
-export async function freeAddresses(count: number): Promise<string[]> {
+async function freeAddresses(count: number): Promise<string[]> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const host = process.platform === "linux" ? `127.${byte()}.${byte()}.${byte()}` : "127.0.0.1";
     const firstPort = PORT_MIN + Math.floor(Math.random() * PORT_RANGE);
