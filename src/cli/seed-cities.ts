@@ -26,6 +26,7 @@ interface SeedOptions {
   readonly configFile: string;
   readonly inFlight: string;
   readonly verify?: true;
+  readonly verifyOnly?: true;
 }
 
 async function main(words: readonly string[]): Promise<void> {
@@ -37,6 +38,7 @@ async function main(words: readonly string[]): Promise<void> {
     .option("--config-file <file>", "the cluster's file", CONFIG_FILE_DEFAULT)
     .option("--in-flight <requests>", "how many requests are under way at the same time", "8")
     .option("--verify", "read every row back from a node that does not own it, and compare the bytes")
+    .option("--verify-only", "the same for rows that an earlier run has loaded")
     .exitOverride();
   try {
     program.parse(acceptSingleDash(words, longNamesOf(program)), { from: "user" });
@@ -54,9 +56,11 @@ async function seed(options: SeedOptions): Promise<void> {
     options.node === undefined ? topology.nodes.map(({ node }) => node) : [parseNodeArgument("--node", options.node)];
   const client = new ClusterClient({ nodes, source: options.node === undefined ? options.configFile : "--node" });
   try {
-    await load(client, rows, options);
-    await printSpread(topology, rows);
-    if (options.verify === true) await verify(client, topology, rows);
+    if (options.verifyOnly !== true) {
+      await load(client, rows, options);
+      await printSpread(topology, rows);
+    }
+    if (options.verify === true || options.verifyOnly === true) await verify(client, topology, rows);
   } finally {
     client.close();
   }
