@@ -15,10 +15,15 @@ export function readContentType(headers: RequestHeaders): string {
   );
 }
 
-/** Refuses a body that is not of `mediaType` (parameters aside); a body without a type is taken for it. */
+const FORM = "application/x-www-form-urlencoded";
+
+/**
+ * Refuses a body that is not of `mediaType` (parameters aside). A body without a type is taken for it, and so is one that
+ * `curl -d` calls a form without having been asked: web pages, which can send forms too, are kept out by `OriginGuard`.
+ */
 export function requireMediaType(headers: RequestHeaders, mediaType: string): void {
   const given = headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase();
-  if (given === undefined || given === "" || given === mediaType) return;
+  if (given === undefined || given === "" || given === mediaType || given === FORM) return;
   throw new KvError("UNSUPPORTED_MEDIA_TYPE", `The body must be ${mediaType}, not ${given}`);
 }
 

@@ -441,6 +441,11 @@ export function describeBadInput(address: () => string): void {
       await refuses({ ...batch(`{"ops":[${op}]}`), headers }, 415, "UNSUPPORTED_MEDIA_TYPE");
       await refuses(batch(Buffer.alloc(VALUE_BYTES_MAX + 1, " ")), 413, "VALUE_TOO_LARGE");
     });
+    test("but what curl -d sends without being told a type is read as JSON", async () => {
+      const headers = { "Content-Type": "application/x-www-form-urlencoded" };
+      const answer = await send(address(), { ...batch(`{"ops":[${op}]}`), headers });
+      assert.equal(answer.status, 200);
+    });
     test("nothing of a refused batch is done", async () => {
       const key = freshKey();
       await refuses(batch(`{"ops":[{"set":{"key":"${key}","value":"x"}},{"get":{"key":""}}]}`), 400, "KEY_EMPTY");
