@@ -9,6 +9,7 @@ import type { Answerer, Operation, Reply, ReplyCallback, RequestOptions, Result 
 import type { EpochRef, Sequence } from "../model/position.ts";
 import { evaluate, type Evaluation } from "../shard/evaluate.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
+import type { Seen } from "../shard/shard-view.ts";
 import type { Guarantee, PendingAnswers } from "./pending-answers.ts";
 
 /** What client operations need of the leadership that they belong to. */
@@ -108,8 +109,11 @@ export class ClientOperations {
     const { store } = this.#parts;
     const nowMs = store.clock.nowMs();
     const mutations: Mutation[] = [];
+    let damagedCount = 0;
     for (const key of keys) {
-      const { record } = store.view.get(SPACE.user, key, EVERYTHING);
+      const seen = this.#lookAt(key);
+      if (seen === null) damagedCount++;
+      const record = seen?.record ?? null;
       if (record === null || record.expiryMs === 0 || record.expiryMs > nowMs) continue;
       mutations.push({ space: SPACE.user, key, value: null, expiryMs: 0, contentType: "" });
     }
@@ -118,7 +122,17 @@ export class ClientOperations {
     if (mutations.length > 0 && !isRefused && store.roomFor(bytes) === "yes") {
       this.#append({ kind: "data", mutations }, bytes);
     }
-    return mutations.length;
+    return mutations.length + damagedCount;
+  }
+
+  /** Null when the stored record is damaged: it waits for its repair (rule S5), and nobody asked for it. */
+  #lookAt(key: string): Seen | null {
+    try {
+      return this.#parts.store.view.get(SPACE.user, key, EVERYTHING);
+    } catch (error) {
+      if (error instanceof KvError) return null;
+      throw error;
+    }
   }
 
   /** Evaluates, appends and answers in one step; false, with nothing done, when the log is still preparing room. */
