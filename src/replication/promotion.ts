@@ -245,8 +245,9 @@ export class Promotion {
     const self = this.#parts.config.node;
     const inSync = leadership.inSync.filter((member) => member.node === self || this.#stored.has(member.node));
     const isSmaller = inSync.length < leadership.inSync.length;
-    for (const member of leadership.inSync) {
-      if (!inSync.includes(member)) this.#findings.push(`${member.node} is no longer in the in-sync set`);
+    for (const { node } of this.#known?.inSync ?? []) {
+      const isOut = !inSync.some((member) => member.node === node);
+      if (isOut) this.#findings.push(`${node} is no longer in the in-sync set`);
     }
     const { lastSequence } = this.#parts.store;
     this.#parts.lead({ ...leadership, inSync, setVersion: leadership.setVersion + (isSmaller ? 1 : 0) });
