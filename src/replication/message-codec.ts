@@ -5,9 +5,23 @@ import type { EpochOfBase, IncomingMessage, MessageHeaders, MessageType } from "
 
 type Fields<Type extends MessageType> = { readonly [Field in keyof MessageHeaders[Type]]: (value: unknown) => unknown };
 
+const EPOCH_MAX = 0xff00_0000;
+
 const count = (value: unknown): number => {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
   throw new ProtocolError(`Expected a whole number, found ${describe(value)}`);
+};
+/** A number that log entries hold in 32 bits. */
+const count32 = (value: unknown): number => {
+  const read = count(value);
+  if (read <= 0xffff_ffff) return read;
+  throw new ProtocolError(`Expected a number of 32 bits, found ${describe(value)}`);
+};
+/** An epoch that leaves room for those to come: one at the very end of 32 bits would be the shard's last. */
+const epochNumber = (value: unknown): number => {
+  const read = count(value);
+  if (read <= EPOCH_MAX) return read;
+  throw new ProtocolError(`Expected an epoch up to ${EPOCH_MAX}, found ${describe(value)}`);
 };
 const text = (value: unknown): string => {
   if (typeof value === "string" && value.length <= 4096) return value;
@@ -38,20 +52,20 @@ const list =
 
 const storeRef = (value: unknown): StoreRef => {
   const from = object(value);
-  return { node: text(from["node"]), store: text(from["store"]), generation: count(from["generation"]) };
+  return { node: text(from["node"]), store: text(from["store"]), generation: count32(from["generation"]) };
 };
 const inSyncMember = (value: unknown): InSyncMember => {
   const from = object(value);
-  return { node: text(from["node"]), store: orNull(text)(from["store"]), generation: count(from["generation"]) };
+  return { node: text(from["node"]), store: orNull(text)(from["store"]), generation: count32(from["generation"]) };
 };
 const epochOfBase = (value: unknown): EpochOfBase => {
   const from = object(value);
   return {
-    epoch: count(from["epoch"]),
+    epoch: epochNumber(from["epoch"]),
     term: term(from["term"]),
     firstSequence: count(from["firstSequence"]),
     versionBase: count(from["versionBase"]),
-    lineage: count(from["lineage"]),
+    lineage: count32(from["lineage"]),
   };
 };
 
@@ -59,10 +73,10 @@ const epochOfBase = (value: unknown): EpochOfBase => {
 export function decodeLeadership(value: unknown): Leadership {
   const from = object(value);
   return {
-    epoch: count(from["epoch"]),
+    epoch: epochNumber(from["epoch"]),
     term: term(from["term"]),
     leader: storeRef(from["leader"]),
-    lineage: count(from["lineage"]),
+    lineage: count32(from["lineage"]),
     inSync: list(inSyncMember)(from["inSync"]),
     setVersion: count(from["setVersion"]),
   };
@@ -78,7 +92,7 @@ export function decodeEpochs(bytes: Buffer): EpochOfBase[] {
   }
 }
 
-const logEnd = { lastEpoch: count, lastTerm: term, lastSequence: count };
+const logEnd = { lastEpoch: epochNumber, lastTerm: term, lastSequence: count };
 
 /** How each field of each message is read. A message with a field missing or of another kind is refused whole. */
 const FIELDS: { readonly [Type in MessageType]: Fields<Type> } = {
@@ -87,7 +101,7 @@ const FIELDS: { readonly [Type in MessageType]: Fields<Type> } = {
     ...logEnd,
     id: count,
     store: storeRef,
-    seenEpoch: count,
+    seenEpoch: epochNumber,
     seenTerm: term,
     leadership: orNull(decodeLeadership),
     role,
@@ -95,13 +109,13 @@ const FIELDS: { readonly [Type in MessageType]: Fields<Type> } = {
     recovered: truth,
     inConflict: truth,
   },
-  HELLO: { ...logEnd, store: storeRef, boot: text, epoch: count, term, complete: truth },
+  HELLO: { ...logEnd, store: storeRef, boot: text, epoch: epochNumber, term, complete: truth },
   WELCOME: { sid: text, leadership: decodeLeadership, boot: text },
   PULL: {
     sid: text,
-    epoch: count,
+    epoch: epochNumber,
     fromSeq: count,
-    lastEpoch: count,
+    lastEpoch: epochNumber,
     lastTerm: term,
     durable: count,
     complete: truth,
@@ -112,7 +126,7 @@ const FIELDS: { readonly [Type in MessageType]: Fields<Type> } = {
   },
   ENTRIES: {
     sid: text,
-    epoch: count,
+    epoch: epochNumber,
     beacon: count,
     after: count,
     commit: count,
@@ -123,7 +137,7 @@ const FIELDS: { readonly [Type in MessageType]: Fields<Type> } = {
   },
   HB: {
     sid: text,
-    epoch: count,
+    epoch: epochNumber,
     beacon: count,
     commit: count,
     leaseOk: truth,
@@ -131,10 +145,10 @@ const FIELDS: { readonly [Type in MessageType]: Fields<Type> } = {
     logEnd: count,
     leadership: decodeLeadership,
   },
-  HBACK: { sid: text, epoch: count, durable: count, echo: count },
-  DIVERGED: { sid: text, epoch: count, dEpoch: count, dTerm: term, dEndSeq: count },
-  SNAPSHOT_NEEDED: { sid: text, epoch: count, logStart: count },
-  NOT_LEADER: { seenEpoch: count, leadership: orNull(decodeLeadership) },
+  HBACK: { sid: text, epoch: epochNumber, durable: count, echo: count },
+  DIVERGED: { sid: text, epoch: epochNumber, dEpoch: epochNumber, dTerm: term, dEndSeq: count },
+  SNAPSHOT_NEEDED: { sid: text, epoch: epochNumber, logStart: count },
+  NOT_LEADER: { seenEpoch: epochNumber, leadership: orNull(decodeLeadership) },
   STALE: { leadership: decodeLeadership },
   REFUSED: { code: text, reason: text },
   FETCH: { ...logEnd, id: count },
@@ -149,7 +163,7 @@ const FIELDS: { readonly [Type in MessageType]: Fields<Type> } = {
     base: count,
     logClockMs: count,
   },
-  STEP_DOWN: { id: count, epoch: count },
+  STEP_DOWN: { id: count, epoch: epochNumber },
   STEPPED_DOWN: { ...logEnd, id: count },
   STORE_LEADERSHIP: { id: count, leadership: decodeLeadership },
   STORED_LEADERSHIP: { id: count, accepted: truth, store: storeRef, complete: truth },
