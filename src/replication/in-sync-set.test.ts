@@ -10,7 +10,7 @@ import { InSyncSet } from "./in-sync-set.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { ReplicaSession } from "./replica-sessions.ts";
 
-const POSITION = { commit: 50, epochStart: 40, logEnd: 60 };
+const POSITION = { commit: 50, epochStart: 40, promised: 50, lagMs: 0 };
 
 describe("the in-sync set", () => {
   test("binds a listed member to the store that it shows first, durably, and to no later one (T5)", () => {
@@ -75,7 +75,7 @@ describe("the in-sync set", () => {
 
   test("never adds a replica by a commit position that is older than this leadership (I2)", () => {
     const world = new World([storeOf("a")]);
-    const lagging = { commit: 30, epochStart: 40, logEnd: 60 };
+    const lagging = { commit: 30, epochStart: 40, promised: 30, lagMs: 0 };
     for (let i = 0; i < 30; i++) {
       world.set.considerAdding(world.session({ durable: 35 }), lagging);
       world.set.considerAdding(world.session({ durable: 60 }), lagging);
@@ -85,6 +85,42 @@ describe("the in-sync set", () => {
     world.set.considerAdding(world.session({ durable: 39 }), { ...lagging, commit: 40 });
     world.timers.advance(1000);
     world.set.considerAdding(world.session({ durable: 39 }), { ...lagging, commit: 40 });
+    assert.deepEqual(world.inSync(), [storeOf("a")]);
+  });
+
+  test("requires a replica that keeps up under load before it lists it, so that it can catch up with what was promised", () => {
+    const world = new World([storeOf("a")]);
+    const busy = (at: number, durable: number): void => {
+      const position = { commit: at, epochStart: 40, promised: at, lagMs: 5 };
+      world.set.considerAdding(world.session({ durable }), position);
+    };
+    for (let at = 50; at < 60; at++) {
+      busy(at, at - 1);
+      assert.deepEqual(world.set.required, [storeOf("a")]);
+      world.timers.advance(100);
+    }
+    busy(60, 59);
+    assert.deepEqual(world.inSync(), [storeOf("a")]);
+    assert.deepEqual(world.set.required, [storeOf("a"), storeOf("b")]);
+    busy(60, 60);
+    assert.deepEqual(world.inSync(), [storeOf("a"), storeOf("b")]);
+    assert.deepEqual(world.set.required, world.inSync());
+  });
+
+  test("requires a replica no longer that hangs or goes before it is listed", () => {
+    const world = new World([storeOf("a")]);
+    const join = (): void => {
+      world.consider({ durable: 45 });
+      world.timers.advance(1000);
+      world.consider({ durable: 45 });
+      assert.equal(world.set.required.length, 2);
+    };
+    join();
+    world.set.considerAdding(world.session({ durable: 45 }), { ...POSITION, lagMs: 1001 });
+    assert.deepEqual(world.set.required, [storeOf("a")]);
+    join();
+    world.set.forget("b");
+    assert.deepEqual(world.set.required, [storeOf("a")]);
     assert.deepEqual(world.inSync(), [storeOf("a")]);
   });
 

@@ -12,7 +12,17 @@ interface InSyncSetParts {
   readonly leadership: Leadership;
 }
 
-/** A replica must keep up for this long before it is counted again (§2.8). */
+/** Where the leadership stands when a replica is looked at. */
+export interface SetPosition {
+  readonly commit: Sequence;
+  readonly epochStart: Sequence;
+  /** What the whole set was promised to have flushed: whoever joins it must have that much. */
+  readonly promised: Sequence;
+  /** Age of the oldest entry that the replica has not flushed yet; 0 when there is none. */
+  readonly lagMs: number;
+}
+
+/** A replica must keep up for this long, and be no further behind, before it is counted again (§2.8). */
 const KEEPS_UP_MS = 1000;
 
 /**
@@ -20,11 +30,15 @@ const KEEPS_UP_MS = 1000;
  *
  * Invariant: a member is required from the moment it is added *here*; only then is the larger set written down, and only
  * then told to the member (rule I1: adding goes memory first). Nobody is removed but by the operator.
+ *
+ * Under load a replica is always a few entries behind what the others have committed. So one that keeps up is first
+ * `required` without being listed: nothing more is promised without it, it catches up with what was, and is listed then.
  */
 export class InSyncSet {
   readonly #parts: InSyncSetParts;
   readonly #heardMs = new Map<NodeName, number>();
   readonly #keepsUpSinceMs = new Map<NodeName, number>();
+  readonly #joining = new Map<NodeName, InSyncMember>();
   #leadership: Leadership;
 
   constructor(parts: InSyncSetParts) {
@@ -36,6 +50,11 @@ export class InSyncSet {
 
   get leadership(): Leadership {
     return this.#leadership;
+  }
+
+  /** Who must have flushed what is promised: the listed members, and those about to be. */
+  get required(): readonly InSyncMember[] {
+    return this.#joining.size === 0 ? this.#leadership.inSync : [...this.#leadership.inSync, ...this.#joining.values()];
   }
 
   /** A listed member without a store gets the one it shows at first contact. */
@@ -55,30 +74,36 @@ export class InSyncSet {
     return this.#heardMs.get(node) ?? 0;
   }
 
-  /** Adds the session's store when it is complete, has everything committed, and has kept up for a second (§2.8, I2). */
-  considerAdding(
-    session: ReplicaSession,
-    position: { readonly commit: Sequence; readonly epochStart: Sequence; readonly logEnd: Sequence },
-  ): void {
+  /**
+   * Adds the session's store when it is complete, has kept up for a second, and has everything that was promised (§2.8, I2).
+   * To be called again and again while the session lasts.
+   */
+  considerAdding(session: ReplicaSession, position: SetPosition): void {
     const { node, store } = session;
     const { inSync } = this.#leadership;
     if (inSync.some((member) => sameStore(member, store))) return;
     const nowMs = this.#parts.env.clock.nowMs();
-    const hasAll =
+    const keepsUp =
       session.isMatched &&
       (session.isComplete || mutant("M99")) &&
-      session.durable >= Math.max(position.commit, position.epochStart) &&
-      position.commit >= position.epochStart;
-    if (!hasAll) {
-      this.#keepsUpSinceMs.delete(node);
-      return;
-    }
+      session.durable >= position.epochStart &&
+      position.commit >= position.epochStart &&
+      position.lagMs <= KEEPS_UP_MS;
+    if (!keepsUp) return this.forget(node);
     const since = this.#keepsUpSinceMs.get(node) ?? nowMs;
     this.#keepsUpSinceMs.set(node, since);
     if (nowMs - since < KEEPS_UP_MS) return;
-    this.#keepsUpSinceMs.delete(node);
+    this.#joining.set(node, { ...store });
+    if (session.durable < position.promised) return;
     this.#replace([...inSync.filter((member) => member.node !== node), { ...store }]);
+    this.forget(node);
     this.#parts.env.logger.info("In-sync set grows", { node, store: store.store });
+  }
+
+  /** The session with `node` is over, or not good enough: it counts for nothing unless it is listed. */
+  forget(node: NodeName): void {
+    this.#keepsUpSinceMs.delete(node);
+    this.#joining.delete(node);
   }
 
   #replace(inSync: readonly InSyncMember[]): void {

@@ -193,12 +193,19 @@ export class LeaderTerm {
   /** A replica confirmed something, came, or went. */
   #onProgress(session: ReplicaSession): void {
     if (this.#isEnded) return;
-    this.#set.considerAdding(session, {
-      commit: this.#parts.store.commitSequence,
-      epochStart: this.epochStart,
-      logEnd: this.#parts.store.lastSequence,
-    });
+    if (this.#sessions.of(session.node) === session) this.#considerAdding(session);
+    else this.#set.forget(session.node);
     this.#advanceCommit();
+  }
+
+  #considerAdding(session: ReplicaSession): void {
+    const { store } = this.#parts;
+    this.#set.considerAdding(session, {
+      commit: store.commitSequence,
+      epochStart: this.epochStart,
+      promised: this.answers.reached("in-sync"),
+      lagMs: session.durable >= store.lastSequence ? 0 : this.#times.ageMs(session.durable + 1),
+    });
   }
 
   /** §2.7. The memtable learns of the commit before any answer goes out. */
@@ -209,7 +216,7 @@ export class LeaderTerm {
     const inSyncReached = inSyncSequence({
       self: config.node,
       ownDurable: store.durableSequence,
-      inSync,
+      inSync: this.#set.required,
       sessionOf: (node) => this.#sessions.of(node),
     });
     const isFrozen = inSync.length < config.minInSync;
@@ -251,6 +258,8 @@ export class LeaderTerm {
   #sweep(): void {
     this.answers.sweep();
     this.operations.sweep();
+    // One that was about to join and hangs must not hold up the others' promises.
+    for (const session of this.#sessions.all) this.#considerAdding(session);
   }
 
   #expire(): void {
