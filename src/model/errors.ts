@@ -17,6 +17,8 @@ export type ErrorCode =
   | "PRECONDITION_FAILED"
   | "NOT_AN_INTEGER"
   | "INTEGER_OVERFLOW"
+  | "NOT_A_FLOAT"
+  | "FLOAT_OVERFLOW"
   | "FORBIDDEN_ORIGIN"
   | "NOT_SUPPORTED"
   | "LENGTH_REQUIRED"
@@ -92,6 +94,8 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   LENGTH_REQUIRED: notApplied(18, 411, "ERR", "the body has no length"),
   REQUEST_TIMEOUT: notApplied(19, 408, "ERR", "the request did not arrive in time"),
   BAD_REQUEST: notApplied(20, 400, "ERR", "the bytes are not valid HTTP"),
+  NOT_A_FLOAT: notApplied(21, 409, "ERR", "the stored value, or the increment, is not a floating point number"),
+  FLOAT_OVERFLOW: notApplied(22, 409, "ERR", "the result would not be a finite number"),
 
   NOT_LEADER: tryAgain(30, 503, "TRYAGAIN", "the node asked does not lead the shard"),
   NO_LEADER: tryAgain(31, 503, "TRYAGAIN", "no leader of the shard is known"),

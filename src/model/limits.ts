@@ -12,6 +12,12 @@ export const LIMITS = {
   jsonDepthMax: 32,
   batchOperationsMax: 1000,
   batchBytesMax: 16_777_216,
+  /** Operations of one command, and of one shard's part of it; a client's batch over HTTP has its own, smaller limit. */
+  partOperationsMax: 65_535,
+  /** Keys and values that one entry may write, whatever the operations were: what an entry can hold, with room to spare. */
+  entryPayloadBytesMax: 20_000_000,
+  /** What APPEND and SETRANGE may make of a value: entries are physical, so each of them logs all of it. */
+  editedValueBytesMax: 1_048_576,
   scanRowsMax: 1000,
   scanRowsDefault: 100,
   scanPageBytesMax: 4_194_304,
@@ -73,6 +79,16 @@ export const LIMITS = {
   snapshotChunkBytesMax: 1_048_576,
   hopsMax: 2,
   forwardDeadlineMs: 6000,
+
+  respElementsMax: 65_536,
+  respCommandBytesMax: 33_554_432,
+  respInlineBytesMax: 65_536,
+  /** Commands waiting for EXEC, per connection: how many, and their bytes together. */
+  respQueuedCommandsMax: 10_000,
+  respQueuedBytesMax: 33_554_432,
+  globBytesMax: 256,
+  /** Positions of SCAN cursors kept by one node; the least recently used goes first. */
+  scanPositionsMax: 65_536,
 
   ttlMsMax: 3_153_600_000_000,
 } as const;

@@ -45,13 +45,93 @@ export interface IncrementOperation {
   readonly by: bigint;
 }
 
-/** An operation on one key. */
-export type KeyOperation = GetOperation | SetOperation | DeleteOperation | IncrementOperation;
+/** Asks how large a value is, its version and its expiry, without the value itself. */
+export interface DescribeOperation {
+  readonly kind: "describe";
+  readonly key: Key;
+}
+
+/** Which of a key's present expiry lets it be changed: none there, one there, earlier or later than the new one. */
+export type ExpiryCondition = "always" | "absent" | "present" | "greater" | "less";
+
+/** Changes only when a key expires. An expiry that has passed removes the key. */
+export interface ExpireOperation {
+  readonly kind: "expire";
+  readonly key: Key;
+  readonly expiry: Exclude<Expiry, { readonly kind: "keep" }>;
+  readonly condition: ExpiryCondition;
+}
+
+/** Adds `value` behind what is there. The result is bounded by `LIMITS.editedValueBytesMax`. */
+export interface AppendOperation {
+  readonly kind: "append";
+  readonly key: Key;
+  readonly value: Buffer;
+}
+
+/** Writes `value` from byte `offset` on, with zeros before it where the present value is shorter. Bounded like an append. */
+export interface SetRangeOperation {
+  readonly kind: "setRange";
+  readonly key: Key;
+  readonly offset: number;
+  readonly value: Buffer;
+}
+
+/** Adds `by`, a decimal text, to a number, in 80-bit floating point; an absent key counts as 0. */
+export interface IncrementFloatOperation {
+  readonly kind: "incrementFloat";
+  readonly key: Key;
+  readonly by: string;
+}
+
+/** Copies value and expiry of `key` to `to`, a key of the same shard, and removes `key` when `isMove`. */
+export interface CopyOperation {
+  readonly kind: "copy";
+  readonly key: Key;
+  readonly to: Key;
+  readonly replace: boolean;
+  readonly isMove: boolean;
+}
+
+export interface KeyAndValue {
+  readonly key: Key;
+  readonly value: Buffer;
+}
+
+/** Sets `key`, and every one of `more` (keys of the same shard), if none of them is there. */
+export interface SetAllAbsentOperation {
+  readonly kind: "setAllAbsent";
+  readonly key: Key;
+  readonly value: Buffer;
+  readonly more: readonly KeyAndValue[];
+}
+
+/** An operation on one key; a few name further keys of the same shard. */
+export type KeyOperation =
+  | GetOperation
+  | SetOperation
+  | DeleteOperation
+  | IncrementOperation
+  | DescribeOperation
+  | ExpireOperation
+  | AppendOperation
+  | SetRangeOperation
+  | IncrementFloatOperation
+  | CopyOperation
+  | SetAllAbsentOperation;
+
+/** What must be true of a key for a batch to happen at all. */
+export interface Guard {
+  readonly key: Key;
+  readonly condition: Condition;
+}
 
 /** Operations on one shard, in order, atomic: one entry. Each sees the effects of those before it. */
 export interface BatchOperation {
   readonly kind: "batch";
   readonly operations: readonly KeyOperation[];
+  /** When one of them does not hold, nothing is done, and the result is "not-met". */
+  readonly guards?: readonly Guard[];
 }
 
 /** One page of a shard's keys in byte order. `start` is included, `end` is not; empty strings mean "no bound". */
@@ -99,6 +179,10 @@ export type Result =
   | { readonly kind: "written"; readonly version: Version; readonly created: boolean; readonly old: Record | null }
   | { readonly kind: "deleted"; readonly version: Version }
   | { readonly kind: "incremented"; readonly value: bigint; readonly version: Version }
+  | { readonly kind: "described"; readonly length: number; readonly version: Version; readonly expiryMs: number }
+  /** How long the value is after an append or a write into it. */
+  | { readonly kind: "resized"; readonly length: number; readonly version: Version }
+  | { readonly kind: "incrementedFloat"; readonly text: string; readonly version: Version }
   /** The condition did not hold; `old` is what is there instead, when there is something. */
   | { readonly kind: "not-met"; readonly old: Record | null }
   | { readonly kind: "cleared" }

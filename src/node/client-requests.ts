@@ -1,6 +1,14 @@
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { LIMITS } from "../model/limits.ts";
-import type { KeyOperation, Operation, Reply, ReplyCallback, RequestOptions } from "../model/operation.ts";
+import type {
+  BatchOperation,
+  KeyOperation,
+  Operation,
+  Reply,
+  ReplyCallback,
+  RequestOptions,
+} from "../model/operation.ts";
 import type { Shard, Topology } from "../model/topology.ts";
 import { repliesOfPart, splitBatch } from "./batch-split.ts";
 import type { RequestSequence } from "./gateway.ts";
@@ -56,6 +64,12 @@ export class ClientRequests implements RequestSequence {
       };
       this.onShard(part.shard, part.operation, { options, done: merge });
     }
+  }
+
+  transact(batch: BatchOperation, options: RequestOptions, done: ReplyCallback): void {
+    const key = batch.operations[0]?.key ?? batch.guards?.[0]?.key;
+    assert(key !== undefined, "a transaction names at least one key");
+    this.onShard(this.#parts.topology.shardOfKey(key), batch, { options, done });
   }
 
   /** Any operation on one shard. `deadlineMs` is on the clock; by default LIMITS.forwardDeadlineMs from now. */

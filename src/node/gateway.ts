@@ -1,6 +1,13 @@
 import type { KvError } from "../model/errors.ts";
 import type { Key } from "../model/key.ts";
-import type { KeyOperation, Reply, ReplyCallback, RequestOptions, ScanItem } from "../model/operation.ts";
+import type {
+  BatchOperation,
+  KeyOperation,
+  Reply,
+  ReplyCallback,
+  RequestOptions,
+  ScanItem,
+} from "../model/operation.ts";
 import type { Epoch, NodeName, Version } from "../model/position.ts";
 import type { MemberStatus, PromotionReport, PromotionRequest } from "../model/status.ts";
 
@@ -74,6 +81,8 @@ export interface RequestSequence {
     options: RequestOptions,
     done: (replies: readonly Reply[]) => void,
   ): void;
+  /** A batch whose keys, guards' included, all live on one shard; one reply for all of it. */
+  transact(batch: BatchOperation, options: RequestOptions, done: ReplyCallback): void;
 }
 
 /** Everything a front door may ask of its node. Callbacks are called exactly once, possibly before the call returns. */
@@ -90,6 +99,12 @@ export interface Gateway {
     done: (replies: readonly Reply[]) => void,
   ): void;
   scan(scan: ClusterScan, done: (page: ClusterPage | KvError) => void): void;
+  /** Removes every key of every shard, each shard's at once. Null when all of it is done. */
+  clear(options: RequestOptions, done: (error: KvError | null) => void): void;
+  /** Keeps where a scan goes on (behind the key `position`) and names it with a number, not 0, that any node understands. */
+  keepPosition(position: string): string;
+  /** The position that `cursor` names; null when it was never given out, or is forgotten. */
+  positionOf(cursor: string, done: (position: string | null | KvError) => void): void;
   /** The node that leads the key's shard, as far as this one knows: for redirects. */
   leaderOf(key: Key): { readonly shard: string; readonly leader: NodeName | null };
   cluster(done: (status: ClusterStatus) => void): void;

@@ -21,6 +21,8 @@ import { NodeCounters } from "./node-counters.ts";
 import type { CopyAnswer, StatusAnswer } from "./peer-answer.ts";
 import { PeerInquiry } from "./peer-inquiry.ts";
 import { PeerServer } from "./peer-server.ts";
+import { failureOfParts } from "./failure-of-parts.ts";
+import { parseCursor, ScanPositions } from "./scan-positions.ts";
 import { Router } from "./router.ts";
 
 export interface NodeCoreParts {
@@ -52,6 +54,7 @@ export class NodeCore implements Gateway, PeerHandler {
   readonly #requests: ClientRequests;
   readonly #inquiry: PeerInquiry;
   readonly #server: PeerServer;
+  readonly #positions: ScanPositions;
   #isStopping = false;
 
   constructor(parts: NodeCoreParts) {
@@ -66,7 +69,9 @@ export class NodeCore implements Gateway, PeerHandler {
     this.#clientParts = { topology, router, clock, isStopping: () => this.#isStopping };
     this.#requests = new ClientRequests(this.#clientParts, false);
     this.#inquiry = new PeerInquiry(parts);
-    this.#server = new PeerServer({ ...parts, directory: this.directory, forwarder, counters });
+    this.#positions = new ScanPositions(nodeIndexOf(topology, node), parts.random);
+    const positions = this.#positions;
+    this.#server = new PeerServer({ ...parts, directory: this.directory, forwarder, counters, positions });
   }
 
   /** Begins to look for the leaders of all shards. */
@@ -107,6 +112,31 @@ export class NodeCore implements Gateway, PeerHandler {
       done,
     });
     scanner.run();
+  }
+
+  clear(options: RequestOptions, done: (error: KvError | null) => void): void {
+    const { shards } = this.#parts.topology;
+    const replies: Reply[] = [];
+    for (const shard of shards) {
+      const note = (reply: Reply): void => {
+        replies.push(reply);
+        if (replies.length === shards.length) done(failureOfParts(replies));
+      };
+      this.#requests.onShard(shard, { kind: "clear" }, { options, done: note });
+    }
+  }
+
+  keepPosition(position: string): string {
+    return this.#positions.keep(position);
+  }
+
+  positionOf(cursor: string, done: (position: string | null | KvError) => void): void {
+    const { topology, node } = this.#parts;
+    const name = parseCursor(cursor);
+    const keeper = name === null ? undefined : topology.nodes[name.nodeIndex]?.node;
+    if (name === null || keeper === undefined) done(null);
+    else if (keeper === node) done(this.#positions.find(name.number));
+    else this.#inquiry.positionOf(keeper, name.number, done);
   }
 
   leaderOf(key: Key): { readonly shard: string; readonly leader: NodeName | null } {
@@ -184,6 +214,10 @@ export class NodeCore implements Gateway, PeerHandler {
 
 /** What is known of a copy that could not be asked. */
 const NO_COPY: CopyAnswer = { role: "none", version: null, lagEntries: 0, lagMs: 0 };
+
+function nodeIndexOf(topology: Topology, node: NodeName): number {
+  return topology.nodes.findIndex((one) => one.node === node);
+}
 
 /** Asks all of `nodes` at once; `done` gets every answer when the last one is there. */
 function gather<Answer>(

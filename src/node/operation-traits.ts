@@ -1,12 +1,15 @@
+import { carriedValueBytes, keyRowBytes } from "../model/operation-size.ts";
 import type { Operation, RequestOptions } from "../model/operation.ts";
 
 /** Counted for each operation besides its key and value: generous, so that nothing large is taken for small. */
 const OVERHEAD_BYTES = 600;
 
+const READ_KINDS: ReadonlySet<Operation["kind"]> = new Set<Operation["kind"]>(["get", "describe", "scan"]);
+
 /** Whether `operation` changes nothing, so that doing it twice does no harm. */
 export function isRead(operation: Operation): boolean {
-  if (operation.kind === "get" || operation.kind === "scan") return true;
-  return operation.kind === "batch" && operation.operations.every((one) => one.kind === "get");
+  if (operation.kind !== "batch") return READ_KINDS.has(operation.kind);
+  return operation.operations.every((one) => READ_KINDS.has(one.kind));
 }
 
 /** Whether any member of the shard may answer. Writes always go to the leader. */
@@ -19,9 +22,10 @@ export function operationBytesAtMost(operation: Operation): number {
   if (operation.kind === "batch") {
     let bytes = OVERHEAD_BYTES;
     for (const one of operation.operations) bytes += operationBytesAtMost(one);
+    for (const { key } of operation.guards ?? []) bytes += OVERHEAD_BYTES + key.length;
     return bytes;
   }
-  if (operation.kind === "set") return OVERHEAD_BYTES + operation.key.length + operation.value.length;
   if (operation.kind === "scan") return OVERHEAD_BYTES + operation.start.length + operation.end.length;
-  return operation.kind === "clear" ? OVERHEAD_BYTES : OVERHEAD_BYTES + operation.key.length;
+  if (operation.kind === "clear") return OVERHEAD_BYTES;
+  return OVERHEAD_BYTES + keyRowBytes(operation) + carriedValueBytes(operation);
 }

@@ -24,7 +24,7 @@ test("small requests of one connection do not overtake a large one on its way to
   const made = cluster();
   const key = made.keyOf(1);
   const values = ["1", LARGE, "2", "3", LARGE + 4, "5"];
-  const send = (requests: RequestSequence): string[] => {
+  const send = (requests: Pick<RequestSequence, "execute">): string[] => {
     made.shard(1).executed.length = 0;
     const replies: Reply[] = [];
     for (const value of values) requests.execute(setOf(key, value), DEFAULT_OPTIONS, (reply) => replies.push(reply));

@@ -19,8 +19,13 @@ export interface CopyAnswer {
   readonly lagMs: number;
 }
 
+/** Where a SCAN cursor goes on: the last key given out, in hex; null when it is forgotten. */
+export interface PositionAnswer {
+  readonly position: string | null;
+}
+
 /** What a JSON answer between nodes may hold. */
-export type PeerAnswer = StatusAnswer | CopyAnswer | PromotionReport;
+export type PeerAnswer = StatusAnswer | CopyAnswer | PromotionReport | PositionAnswer;
 
 /** `{"ok": …}`, or `{"error": {code, message, details}}`. */
 export function encodeAnswer(answer: PeerAnswer | KvError): Buffer {
@@ -52,6 +57,10 @@ export function readCopyAnswer(value: Fields): CopyAnswer {
 
 export function readPromotionReport(value: Fields): PromotionReport {
   return shape(value, PROMOTION_REPORT);
+}
+
+export function readPositionAnswer(value: Fields): PositionAnswer {
+  return shape(value, POSITION);
 }
 
 const text = (value: unknown): string => {
@@ -116,6 +125,7 @@ const MEMBER_STATUS: Readers<MemberStatus> = {
 };
 const KNOWN_LEADER: Readers<KnownLeader> = { epoch: number, term: text, leader: orNull(text) };
 const COPY: Readers<CopyAnswer> = { role, version: orNull(number), lagEntries: number, lagMs: number };
+const POSITION: Readers<PositionAnswer> = { position: orNull(text) };
 const PROMOTION_REPORT: Readers<PromotionReport> = {
   shard: text,
   node: text,

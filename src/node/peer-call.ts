@@ -25,9 +25,11 @@ export type PeerCall =
   /** "What does your copy hold of this key?" */
   | { readonly kind: "copy"; readonly key: Key }
   /** "Make your member the leader of its shard." */
-  | { readonly kind: "promote"; readonly request: PromotionRequest };
+  | { readonly kind: "promote"; readonly request: PromotionRequest }
+  /** "Where does the SCAN cursor that you gave out under this number go on?" */
+  | { readonly kind: "position"; readonly number: number };
 
-const KIND = { operate: 1, status: 2, copy: 3, promote: 4 } as const;
+const KIND = { operate: 1, status: 2, copy: 3, promote: 4, position: 5 } as const;
 
 /** `u8 kind`, then for an operation `u8 hops · u32 left ms · u16 length · shard · operation`, else JSON or the key. */
 export function encodeCall(call: PeerCall): Buffer {
@@ -45,6 +47,9 @@ export function encodeCall(call: PeerCall): Buffer {
       break;
     case "promote":
       writer.bytes(Buffer.from(JSON.stringify(call.request), "utf8"));
+      break;
+    case "position":
+      writer.binary(String(call.number));
       break;
     case "status":
       break;
@@ -72,8 +77,15 @@ function decode(reader: ByteReader): PeerCall {
   }
   if (kind === KIND.copy) return { kind: "copy", key: keyOfBinary(reader.binary(reader.remaining)) };
   if (kind === KIND.promote) return { kind: "promote", request: decodePromotion(reader.bytes(reader.remaining)) };
+  if (kind === KIND.position) return { kind: "position", number: readNumber(reader.binary(reader.remaining)) };
   if (kind !== KIND.status || reader.remaining > 0) throw new ProtocolError(`Requests of kind ${kind} are not known`);
   return { kind: "status" };
+}
+
+function readNumber(text: string): number {
+  const number = Number(text);
+  if (!/^[0-9]{1,16}$/.test(text) || !Number.isSafeInteger(number)) throw new ProtocolError("A cursor has no number");
+  return number;
 }
 
 function decodePromotion(bytes: Buffer): PromotionRequest {

@@ -9,6 +9,7 @@ import type { LocalMember } from "./local-member.ts";
 import {
   decodeAnswer,
   readCopyAnswer,
+  readPositionAnswer,
   readPromotionReport,
   readStatusAnswer,
   type CopyAnswer,
@@ -48,6 +49,15 @@ export class PeerInquiry {
       return;
     }
     this.#ask(node, { kind: "copy", key }, readCopyAnswer, (answer) => done(answer instanceof KvError ? null : answer));
+  }
+
+  /** Where the SCAN cursor `number` of another node goes on. */
+  positionOf(node: NodeName, number: number, done: (position: string | null | KvError) => void): void {
+    this.#ask(node, { kind: "position", number }, readPositionAnswer, (answer) => {
+      if (answer instanceof KvError) {
+        done(new KvError("UNREACHABLE", `Node ${node}, which keeps the cursor, did not answer`, { cause: answer }));
+      } else done(answer.position === null ? null : Buffer.from(answer.position, "hex").toString("latin1"));
+    });
   }
 
   /** A dry run that gets no answer changed nothing; a promotion that gets none may yet happen. */

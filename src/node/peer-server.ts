@@ -14,6 +14,7 @@ import { isForAnyMember, isRead } from "./operation-traits.ts";
 import { decodeCall, type PeerCall } from "./peer-call.ts";
 import { encodeAnswer } from "./peer-answer.ts";
 import { copyOfMember } from "./copy-of-member.ts";
+import type { ScanPositions } from "./scan-positions.ts";
 import { stopping } from "./refusals.ts";
 import { failure } from "./verdict.ts";
 
@@ -24,6 +25,7 @@ export interface PeerServerParts {
   readonly directory: LeaderDirectory;
   readonly forwarder: Forwarder;
   readonly counters: NodeCounters;
+  readonly positions: ScanPositions;
 }
 
 type OperateCall = Extract<PeerCall, { readonly kind: "operate" }>;
@@ -66,6 +68,12 @@ export class PeerServer {
     }
     if (call.kind === "promote") {
       member.promote(call.request, (report) => respond(encodeAnswer(report)));
+      return;
+    }
+    if (call.kind === "position") {
+      const position = this.#parts.positions.find(call.number);
+      const hex = position === null ? null : Buffer.from(position, "latin1").toString("hex");
+      respond(encodeAnswer({ position: hex }));
       return;
     }
     respond(encodeAnswer(copyOfMember(member, call.key)));

@@ -187,7 +187,8 @@ export class ClientOperations {
     const sequence = this.#append(entry.body, entry.bytes);
     const guarantee = guaranteeOf(request.options, clusterGuarantee);
     const reply: Reply = { ok: true, result: entry.result, answerer, position: { epoch: epoch.epoch, sequence } };
-    const isWrite = request.operation.kind !== "get" && request.operation.kind !== "scan";
+    const { kind } = request.operation;
+    const isWrite = kind !== "get" && kind !== "describe" && kind !== "scan";
     answers.add({ sequence, guarantee, isWrite }, reply, request.done);
   }
 

@@ -3,6 +3,7 @@ import { KvError } from "../model/errors.ts";
 import type {
   Answerer,
   BatchOperation,
+  DescribeOperation,
   GetOperation,
   Operation,
   Reply,
@@ -10,6 +11,7 @@ import type {
   ScanOperation,
 } from "../model/operation.ts";
 import { isExpired } from "../model/record.ts";
+import { describeRecord } from "../shard/describe-record.ts";
 import { AnswerBudget } from "../shard/answer-budget.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 
@@ -21,14 +23,23 @@ export interface ReplicaReadContext {
   readonly nowWallMs: number;
 }
 
+/** What any copy can answer. */
+export type ReadOperation = GetOperation | DescribeOperation | ScanOperation | BatchOperation;
+
 /** Whether any copy can answer `operation`: it changes nothing. */
-export function canReadHere(operation: Operation): operation is GetOperation | ScanOperation | BatchOperation {
-  if (operation.kind === "batch") return operation.operations.every((one) => one.kind === "get");
-  return operation.kind === "get" || operation.kind === "scan";
+export function canReadHere(operation: Operation): operation is ReadOperation {
+  if (operation.kind === "batch") {
+    return operation.guards === undefined && operation.operations.every((one) => isKeyRead(one));
+  }
+  return operation.kind === "scan" || isKeyRead(operation);
+}
+
+function isKeyRead(operation: Operation): operation is GetOperation | DescribeOperation {
+  return operation.kind === "get" || operation.kind === "describe";
 }
 
 /** Answers from what is committed and flushed here (D5: never from what was merely received). */
-export function readHere(context: ReplicaReadContext, operation: GetOperation | ScanOperation | BatchOperation): Reply {
+export function readHere(context: ReplicaReadContext, operation: ReadOperation): Reply {
   const { store, answerer } = context;
   try {
     const position = { epoch: store.lastEpoch.epoch, sequence: store.settledSequence };
@@ -39,7 +50,7 @@ export function readHere(context: ReplicaReadContext, operation: GetOperation | 
   }
 }
 
-function read(context: ReplicaReadContext, operation: GetOperation | ScanOperation | BatchOperation): Result {
+function read(context: ReplicaReadContext, operation: ReadOperation): Result {
   const { store } = context;
   const nowMs = Math.max(context.nowWallMs, store.clock.lastTimestampMs);
   if (operation.kind === "scan") {
@@ -48,9 +59,10 @@ function read(context: ReplicaReadContext, operation: GetOperation | ScanOperati
   }
   const gets = operation.kind === "batch" ? operation.operations : [operation];
   const budget = new AnswerBudget();
-  const results = gets.map(({ key }): Result => {
+  const results = gets.map(({ kind, key }): Result => {
     const { record } = store.view.get(SPACE.user, key, store.settledSequence);
-    return record === null || isExpired(record, nowMs) ? { kind: "absent" } : budget.admit({ kind: "value", record });
+    if (record === null || isExpired(record, nowMs)) return { kind: "absent" };
+    return kind === "describe" ? describeRecord(record) : budget.admit({ kind: "value", record });
   });
   return operation.kind === "batch" ? { kind: "batch", results } : (results[0] ?? { kind: "absent" });
 }

@@ -2,20 +2,25 @@ import { mutant } from "../base/mutants.ts";
 import { SPACE, type Mutation } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
 import type { Key } from "../model/key.ts";
+import { LIMITS } from "../model/limits.ts";
 import type {
   BatchOperation,
   Condition,
+  CopyOperation,
   DeleteOperation,
-  Expiry,
-  IncrementOperation,
+  ExpireOperation,
   KeyOperation,
   Result,
   ScanOperation,
+  SetAllAbsentOperation,
   SetOperation,
 } from "../model/operation.ts";
 import type { Sequence, Version } from "../model/position.ts";
+import { keyRowBytes } from "../model/operation-size.ts";
 import { isExpired, type Record } from "../model/record.ts";
 import { AnswerBudget } from "./answer-budget.ts";
+import { describeRecord } from "./describe-record.ts";
+import { type EditOperation, editValue, expiryMsOf, mayChangeExpiry } from "./edit-value.ts";
 import type { Seen, SeenPage } from "./shard-view.ts";
 
 /** What an operation comes to: its result, the rows it changes, and the newest entry that the result depends on. */
@@ -35,9 +40,6 @@ export interface EvaluationState {
   readonly nextVersion: Version;
 }
 
-const INTEGER_MAX = 2n ** 63n - 1n;
-const INTEGER_MIN = -(2n ** 63n);
-
 /**
  * Evaluates one operation, once, into final values (D6). Nothing is changed; the caller appends the mutations in the same
  * synchronous step, so that nothing can come between reading and writing (rule S8).
@@ -56,29 +58,51 @@ class Evaluator {
   /** Rows changed so far by this request: the last change of a row is the one that counts. */
   readonly #changes = new Map<Key, Mutation>();
   #saw: Sequence = 0;
+  /** What the entry takes: room for every key that was named, and the values of `#changes`. */
+  #entryBytes = 0;
 
   constructor(state: EvaluationState) {
     this.#state = state;
   }
 
   one(operation: KeyOperation): Result {
+    this.#entryBytes += keyRowBytes(operation);
+    return this.#one(operation);
+  }
+
+  #one(operation: KeyOperation): Result {
     const old = this.#live(operation.key);
     switch (operation.kind) {
       case "get":
         return old === null ? { kind: "absent" } : { kind: "value", record: old };
+      case "describe":
+        return old === null ? { kind: "absent" } : describeRecord(old);
       case "set":
         return this.#set(operation, old);
       case "delete":
         return this.#delete(operation, old);
+      case "expire":
+        return this.#expire(operation, old);
+      case "copy":
+        return this.#copy(operation, old);
+      case "setAllAbsent":
+        return this.#setAllAbsent(operation, old);
       case "increment":
-        return this.#increment(operation, old);
+      case "incrementFloat":
+      case "append":
+      case "setRange":
+        return this.#edit(operation, old);
     }
   }
 
   /** One outcome for each operation: an operation that failed is never covered by the batch's success (M11). */
   batch(operation: BatchOperation): Result {
+    const isGuarded = operation.guards?.every(({ key, condition }) => holds(condition, this.#live(key))) ?? true;
+    if (!isGuarded) return { kind: "not-met", old: null };
+    for (const one of operation.operations) this.#entryBytes += keyRowBytes(one);
+    for (const { key } of operation.guards ?? []) this.#entryBytes += keyRowBytes({ kind: "get", key });
     const budget = new AnswerBudget();
-    const results = operation.operations.map((one) => budget.admit(this.one(one)));
+    const results = operation.operations.map((one) => budget.admit(this.#one(one)));
     if (!mutant("M11")) return { kind: "batch", results };
     const ok: Result = { kind: "written", version: this.#state.nextVersion, created: false, old: null };
     return {
@@ -100,9 +124,12 @@ class Evaluator {
   #set(operation: SetOperation, old: Record | null): Result {
     if (!holds(operation.condition, old)) return { kind: "not-met", old };
     const { key, value, contentType } = operation;
-    const expiryMs = this.#expiryOf(operation.expiry, old);
-    if (expiryMs !== 0 && expiryMs <= this.#state.nowMs) this.#changes.set(key, deletionOf(key));
-    else this.#changes.set(key, { space: SPACE.user, key, value, expiryMs, contentType });
+    const refused = this.#put(key, {
+      value,
+      contentType,
+      expiryMs: expiryMsOf(operation.expiry, old, this.#state.nowMs),
+    });
+    if (refused !== null) return refused;
     const version = this.#state.nextVersion;
     return { kind: "written", version, created: old === null, old: operation.returnOld ? old : null };
   }
@@ -110,23 +137,81 @@ class Evaluator {
   #delete(operation: DeleteOperation, old: Record | null): Result {
     if (!holds(operation.condition, old)) return { kind: "not-met", old };
     if (old === null) return { kind: "absent" };
-    this.#changes.set(operation.key, deletionOf(operation.key));
+    this.#remove(operation.key);
     return { kind: "deleted", version: this.#state.nextVersion };
   }
 
-  #increment(operation: IncrementOperation, old: Record | null): Result {
-    const present = old === null ? 0n : integerOf(old.value);
-    if (present === null) {
-      return { kind: "failed", error: new KvError("NOT_AN_INTEGER", "The stored value is not a 64-bit integer") };
-    }
-    const value = present + operation.by;
-    if (value > INTEGER_MAX || value < INTEGER_MIN) {
-      return { kind: "failed", error: new KvError("INTEGER_OVERFLOW", "The result would not fit into 64 bits") };
-    }
-    const { key } = operation;
+  #edit(operation: EditOperation, old: Record | null): Result {
+    const { value, result } = editValue(operation, old, this.#state.nextVersion);
+    if (value === null) return result;
     const { expiryMs, contentType } = old ?? { expiryMs: 0, contentType: "" };
-    this.#changes.set(key, { space: SPACE.user, key, value: Buffer.from(value.toString()), expiryMs, contentType });
-    return { kind: "incremented", value, version: this.#state.nextVersion };
+    return this.#put(operation.key, { value, expiryMs, contentType }) ?? result;
+  }
+
+  #expire(operation: ExpireOperation, old: Record | null): Result {
+    if (old === null) return { kind: "absent" };
+    const { nowMs, nextVersion } = this.#state;
+    const expiryMs = expiryMsOf(operation.expiry, old, nowMs);
+    if (!mayChangeExpiry(operation.condition, old.expiryMs, expiryMs)) return { kind: "not-met", old: null };
+    // 0 stands for "never" in a row, but it is also a time, long past.
+    if (operation.expiry.kind !== "none" && expiryMs <= nowMs) this.#remove(operation.key);
+    else {
+      const refused = this.#put(operation.key, { value: old.value, expiryMs, contentType: old.contentType });
+      if (refused !== null) return refused;
+    }
+    return { kind: "written", version: nextVersion, created: false, old: null };
+  }
+
+  #copy(operation: CopyOperation, old: Record | null): Result {
+    const { key, to } = operation;
+    const there = this.#live(to);
+    if (old === null) return { kind: "absent" };
+    if (there !== null && !operation.replace) return { kind: "not-met", old: null };
+    const { nextVersion } = this.#state;
+    if (key !== to) {
+      const refused = this.#put(to, { value: old.value, expiryMs: old.expiryMs, contentType: old.contentType });
+      if (refused !== null) return refused;
+      if (operation.isMove) this.#remove(key);
+    }
+    return { kind: "written", version: nextVersion, created: there === null, old: null };
+  }
+
+  #setAllAbsent(operation: SetAllAbsentOperation, old: Record | null): Result {
+    const rows = [{ key: operation.key, value: operation.value }, ...operation.more];
+    let isAnyThere = old !== null;
+    for (const { key } of operation.more) if (this.#live(key) !== null) isAnyThere = true;
+    if (isAnyThere) return { kind: "not-met", old: null };
+    const bytes = rows.reduce((sum, { value }) => sum + value.length, 0);
+    if (this.#entryBytes + bytes > LIMITS.entryPayloadBytesMax) return tooMuch();
+    for (const { key, value } of rows) this.#put(key, { value, expiryMs: 0, contentType: "" });
+    return { kind: "written", version: this.#state.nextVersion, created: true, old: null };
+  }
+
+  /** Changes one row, or removes it when its expiry has passed already. Not null: refused, and nothing is changed. */
+  #put(
+    key: Key,
+    row: { readonly value: Buffer; readonly expiryMs: number; readonly contentType: string },
+  ): Result | null {
+    if (row.expiryMs !== 0 && row.expiryMs <= this.#state.nowMs) {
+      this.#remove(key);
+      return null;
+    }
+    const bytes = this.#entryBytes - this.#valueBytesOf(key) + row.value.length + row.contentType.length;
+    if (bytes > LIMITS.entryPayloadBytesMax) return tooMuch();
+    this.#entryBytes = bytes;
+    this.#changes.set(key, { space: SPACE.user, key, ...row });
+    return null;
+  }
+
+  /** Removes a row that is there. One that this request put there itself may not be in the shard: a delete does no harm. */
+  #remove(key: Key): void {
+    this.#entryBytes -= this.#valueBytesOf(key);
+    this.#changes.set(key, deletionOf(key));
+  }
+
+  #valueBytesOf(key: Key): number {
+    const change = this.#changes.get(key);
+    return change === undefined || change.value === null ? 0 : change.value.length + change.contentType.length;
   }
 
   /** The row as it is for this request, expiry applied. */
@@ -143,12 +228,6 @@ class Evaluator {
     this.#changes.set(key, deletionOf(key));
     return null;
   }
-
-  #expiryOf(expiry: Expiry, old: Record | null): number {
-    if (expiry.kind === "none") return 0;
-    if (expiry.kind === "keep") return old?.expiryMs ?? 0;
-    return expiry.kind === "at" ? expiry.ms : this.#state.nowMs + expiry.ms;
-  }
 }
 
 function deletionOf(key: Key): Mutation {
@@ -162,11 +241,7 @@ function holds(condition: Condition | null, old: Record | null): boolean {
   return old !== null && old.version === condition.version;
 }
 
-/** A decimal 64-bit integer without sign `+`, leading zeros or spaces, as Redis takes it; null when it is none. */
-function integerOf(value: Buffer): bigint | null {
-  if (value.length === 0 || value.length > 20) return null;
-  const text = value.toString("latin1");
-  if (!/^(?:0|-?[1-9][0-9]*)$/.test(text)) return null;
-  const integer = BigInt(text);
-  return integer > INTEGER_MAX || integer < INTEGER_MIN ? null : integer;
+function tooMuch(): Result {
+  const message = `One request may write ${LIMITS.entryPayloadBytesMax} bytes of keys and values`;
+  return { kind: "failed", error: new KvError("VALUE_TOO_LARGE", message) };
 }

@@ -106,9 +106,16 @@ describe("the encoding of operations", () => {
       { ...aSet, expiry: { kind: "at", ms: 1.5 } },
       { ...aSet, expiry: { kind: "at", ms: Number.NaN } },
       { kind: "batch", operations: [] },
+      { kind: "batch", operations: [aSet, aSet].map((set) => ({ ...set, value: Buffer.alloc(9_000_000) })) },
       {
         kind: "batch",
-        operations: Array.from({ length: LIMITS.batchOperationsMax + 1 }, () => ({ kind: "get", key })),
+        operations: [
+          { kind: "setAllAbsent", key, value: Buffer.alloc(16_777_216), more: [{ key, value: Buffer.from("v") }] },
+        ],
+      },
+      {
+        kind: "batch",
+        operations: Array.from({ length: 19_000 }, () => ({ kind: "get", key: keyOfText("k".repeat(1024)) })),
       },
       { ...scan, rowsMax: 0 },
       { ...scan, rowsMax: LIMITS.scanRowsMax + 1 },

@@ -1,36 +1,18 @@
 import { ByteReader } from "../base/byte-reader.ts";
 import { ByteWriter } from "../base/byte-writer.ts";
 import { LIMITS } from "../model/limits.ts";
-import type {
-  Condition,
-  Expiry,
-  KeyOperation,
-  Operation,
-  RequestOptions,
-  ScanOperation,
-  SetOperation,
-} from "../model/operation.ts";
+import { carriedValueBytes, keyRowBytes } from "../model/operation-size.ts";
+import type { Guard, KeyOperation, Operation, RequestOptions, ScanOperation } from "../model/operation.ts";
+import { readCondition, readKeyOperation, writeCondition, writeKeyOperation } from "./key-operation-codec.ts";
 import { ProtocolError } from "./protocol-error.ts";
-import {
-  decoding,
-  readFlag,
-  readInt64,
-  readKey,
-  readText8,
-  readValue,
-  writeInt64,
-  writeKey,
-  writeText8,
-  writeValue,
-} from "./record-codec.ts";
+import { decoding, readKey, readOne, writeKey } from "./record-codec.ts";
 
 export { decodeReply, encodeReply } from "./reply-codec.ts";
 
-const KIND = { get: 1, set: 2, delete: 3, increment: 4, batch: 5, scan: 6, clear: 7 } as const;
+/** The other numbers are those of operations on one key. */
+const KIND = { batch: 5, scan: 6, clear: 7, guardedBatch: 8 } as const;
 const CONSISTENCIES = ["linearizable", "eventual"] as const;
 const DURABILITIES = [null, "async", "in-sync"] as const;
-const EXPIRY_KINDS = ["none", "keep", "after", "at"] as const;
-const CONDITION_KINDS = [null, "absent", "present", "version"] as const;
 const SCAN_REVERSE = 1;
 const SCAN_KEYS_ONLY = 2;
 /** A bound may be the key after the longest key. */
@@ -52,19 +34,18 @@ export function encodeOperation(operation: Operation, options: RequestOptions): 
 export function writeOperation(writer: ByteWriter, operation: Operation, options: RequestOptions): void {
   writer.u8(CONSISTENCIES.indexOf(options.consistency));
   writer.u8(DURABILITIES.indexOf(options.durability));
-  writer.u8(KIND[operation.kind]);
   switch (operation.kind) {
     case "batch":
-      writer.u16(operation.operations.length);
-      for (const single of operation.operations) {
-        writer.u8(KIND[single.kind]);
-        writeKeyOperation(writer, single);
-      }
+      writer.u8(operation.guards === undefined ? KIND.batch : KIND.guardedBatch);
+      if (operation.guards !== undefined) writeGuards(writer, operation.guards);
+      writeBatch(writer, operation.operations);
       break;
     case "scan":
+      writer.u8(KIND.scan);
       writeScan(writer, operation);
       break;
     case "clear":
+      writer.u8(KIND.clear);
       break;
     default:
       writeKeyOperation(writer, operation);
@@ -85,86 +66,57 @@ export function decodeOperation(bytes: Buffer): AskedOperation {
   });
 }
 
-function writeKeyOperation(writer: ByteWriter, operation: KeyOperation): void {
-  writeKey(writer, operation.key);
-  if (operation.kind === "set") writeSet(writer, operation);
-  else if (operation.kind === "delete") writeCondition(writer, operation.condition);
-  else if (operation.kind === "increment") writeInt64(writer, operation.by);
-}
-
 function readOperation(reader: ByteReader): Operation {
   const kind = reader.u8();
-  if (kind === KIND.batch) return { kind: "batch", operations: readBatch(reader) };
+  if (kind === KIND.batch) return { kind: "batch", operations: readBatch(reader, 1) };
+  if (kind === KIND.guardedBatch) {
+    return { kind: "batch", guards: readGuards(reader), operations: readBatch(reader, 0) };
+  }
   if (kind === KIND.scan) return readScan(reader);
   if (kind === KIND.clear) return { kind: "clear" };
   return readKeyOperation(kind, reader);
 }
 
-function readKeyOperation(kind: number, reader: ByteReader): KeyOperation {
-  const key = readKey(reader);
-  if (kind === KIND.get) return { kind: "get", key };
-  if (kind === KIND.set) return { kind: "set", key, ...readSet(reader) };
-  if (kind === KIND.delete) return { kind: "delete", key, condition: readCondition(reader) };
-  if (kind === KIND.increment) return { kind: "increment", key, by: readInt64(reader) };
-  throw new ProtocolError(`Operation kind ${kind} is not known`);
+function writeBatch(writer: ByteWriter, operations: readonly KeyOperation[]): void {
+  writer.u16(operations.length);
+  for (const single of operations) writeKeyOperation(writer, single);
 }
 
-function readBatch(reader: ByteReader): KeyOperation[] {
+function readBatch(reader: ByteReader, countMin: 0 | 1): KeyOperation[] {
   const count = reader.u16();
-  if (count === 0 || count > LIMITS.batchOperationsMax) throw new ProtocolError(`A batch of ${count} operations`);
+  if (count < countMin) throw new ProtocolError(`A batch of ${count} operations`);
   const operations: KeyOperation[] = [];
   let valueBytes = 0;
+  let rowBytes = 0;
   for (let i = 0; i < count; i++) {
     const operation = readKeyOperation(reader.u8(), reader);
-    if (operation.kind === "set") valueBytes += operation.value.length;
+    valueBytes += carriedValueBytes(operation);
+    rowBytes += keyRowBytes(operation);
     operations.push(operation);
   }
   if (valueBytes > LIMITS.batchBytesMax) throw new ProtocolError(`A batch with ${valueBytes} bytes of values`);
+  if (rowBytes > LIMITS.entryPayloadBytesMax) throw new ProtocolError(`A batch with ${rowBytes} bytes of keys`);
   return operations;
 }
 
-function writeSet(writer: ByteWriter, set: SetOperation): void {
-  writer.u8(set.returnOld ? 1 : 0);
-  writeCondition(writer, set.condition);
-  writeExpiry(writer, set.expiry);
-  writeText8(writer, set.contentType);
-  writeValue(writer, set.value);
+/** `u16 count`, then each guard: key, condition. */
+function writeGuards(writer: ByteWriter, guards: readonly Guard[]): void {
+  writer.u16(guards.length);
+  for (const { key, condition } of guards) {
+    writeKey(writer, key);
+    writeCondition(writer, condition);
+  }
 }
 
-function readSet(reader: ByteReader): Omit<SetOperation, "kind" | "key"> {
-  return {
-    returnOld: readFlag(reader),
-    condition: readCondition(reader),
-    expiry: readExpiry(reader),
-    contentType: readText8(reader),
-    value: readValue(reader),
-  };
-}
-
-function writeCondition(writer: ByteWriter, condition: Condition | null): void {
-  writer.u8(CONDITION_KINDS.indexOf(condition === null ? null : condition.kind));
-  if (condition?.kind === "version") writer.u64(condition.version);
-}
-
-function readCondition(reader: ByteReader): Condition | null {
-  const kind = readOne(reader, CONDITION_KINDS);
-  if (kind === null) return null;
-  return kind === "version" ? { kind, version: reader.u64() } : { kind };
-}
-
-/** Milliseconds are a double: a time in the past is legal, and means that the key is gone. */
-function writeExpiry(writer: ByteWriter, expiry: Expiry): void {
-  writer.u8(EXPIRY_KINDS.indexOf(expiry.kind));
-  if (expiry.kind === "after" || expiry.kind === "at") writer.f64(expiry.ms);
-}
-
-function readExpiry(reader: ByteReader): Expiry {
-  const kind = readOne(reader, EXPIRY_KINDS);
-  if (kind === "none" || kind === "keep") return { kind };
-  const ms = reader.f64();
-  if (!Number.isSafeInteger(ms) || Object.is(ms, -0)) throw new ProtocolError(`${ms} is not a time in milliseconds`);
-  if (kind === "after" && ms > LIMITS.ttlMsMax) throw new ProtocolError(`An expiry after ${ms} ms is too far away`);
-  return { kind, ms };
+function readGuards(reader: ByteReader): Guard[] {
+  const guards: Guard[] = [];
+  for (let left = reader.u16(); left > 0; left--) {
+    const key = readKey(reader);
+    const condition = readCondition(reader);
+    if (condition === null) throw new ProtocolError("A guard demands nothing");
+    guards.push({ key, condition });
+  }
+  return guards;
 }
 
 function writeScan(writer: ByteWriter, scan: ScanOperation): void {
@@ -194,12 +146,4 @@ function readBound(reader: ByteReader): string {
   const byteCount = reader.u16();
   if (byteCount > BOUND_BYTES_MAX) throw new ProtocolError(`A scan's bound has ${byteCount} bytes`);
   return reader.binary(byteCount);
-}
-
-/** A byte that is an index into `choices`. */
-function readOne<Choice>(reader: ByteReader, choices: readonly Choice[]): Choice {
-  const index = reader.u8();
-  const choice = choices[index];
-  if (choice === undefined) throw new ProtocolError(`Choice ${index} is not known`);
-  return choice;
 }

@@ -78,6 +78,14 @@ export function readFlag(reader: ByteReader): boolean {
   return flag === 1;
 }
 
+/** A byte that is an index into `choices`. */
+export function readOne<Choice>(reader: ByteReader, choices: readonly Choice[]): Choice {
+  const index = reader.u8();
+  const choice = choices[index];
+  if (choice === undefined) throw new ProtocolError(`Choice ${index} is not known`);
+  return choice;
+}
+
 /** `u32 length · value · u64 version · u64 expiry · u8 length · content type`. */
 export function writeRecord(writer: ByteWriter, record: Record): void {
   writeValue(writer, record.value);

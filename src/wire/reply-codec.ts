@@ -33,6 +33,9 @@ const KIND = {
   batch: 8,
   page: 9,
   failed: 10,
+  described: 11,
+  resized: 12,
+  incrementedFloat: 13,
 } as const;
 const ROLES = ["leader", "replica"] as const;
 
@@ -102,6 +105,19 @@ function writeResult(writer: ByteWriter, result: Result): void {
       writeInt64(writer, result.value);
       writer.u64(result.version);
       break;
+    case "described":
+      writer.u32(result.length);
+      writer.u64(result.version);
+      writer.u64(result.expiryMs);
+      break;
+    case "resized":
+      writer.u32(result.length);
+      writer.u64(result.version);
+      break;
+    case "incrementedFloat":
+      writer.text16(result.text);
+      writer.u64(result.version);
+      break;
     case "not-met":
       writeOptionalRecord(writer, result.old);
       break;
@@ -141,6 +157,12 @@ function readKeyResult(kind: number, reader: ByteReader): Result {
       return { kind: "deleted", version: reader.u64() };
     case KIND.incremented:
       return { kind: "incremented", value: readInt64(reader), version: reader.u64() };
+    case KIND.described:
+      return { kind: "described", length: reader.u32(), version: reader.u64(), expiryMs: reader.u64() };
+    case KIND.resized:
+      return { kind: "resized", length: reader.u32(), version: reader.u64() };
+    case KIND.incrementedFloat:
+      return { kind: "incrementedFloat", text: reader.text16(), version: reader.u64() };
     case KIND["not-met"]:
       return { kind: "not-met", old: readOptionalRecord(reader) };
     case KIND.failed:
@@ -152,7 +174,6 @@ function readKeyResult(kind: number, reader: ByteReader): Result {
 
 function readResults(reader: ByteReader): Result[] {
   const count = reader.u16();
-  if (count > LIMITS.batchOperationsMax) throw new ProtocolError(`A batch of ${count} results`);
   const results: Result[] = [];
   for (let i = 0; i < count; i++) results.push(readKeyResult(reader.u8(), reader));
   return results;

@@ -1,15 +1,14 @@
 import type { Clock } from "../../src/base/clock.ts";
 import { KvError } from "../../src/model/errors.ts";
-import type { Key } from "../../src/model/key.ts";
+import { keyOfBinary, type Key } from "../../src/model/key.ts";
 import type {
   Answerer,
-  Condition,
+  BatchOperation,
   KeyOperation,
   Reply,
   ReplyCallback,
   RequestOptions,
   Result,
-  SetOperation,
 } from "../../src/model/operation.ts";
 import { isExpired, type Record } from "../../src/model/record.ts";
 import { hashOfKey, slotOfKey } from "../../src/model/slot.ts";
@@ -22,9 +21,9 @@ import type {
   Gateway,
   RequestSequence,
 } from "../../src/node/gateway.ts";
+import { evaluate } from "../../src/shard/evaluate.ts";
 
 const SHARD = "Solo";
-const INTEGER_LIMIT = 2n ** 63n;
 
 /** What was asked of the gateway, for tests that look at how a front door translates. */
 export interface AskedOperation {
@@ -51,6 +50,7 @@ export class MemoryGateway implements Gateway {
   pageRowsMax: number = Number.MAX_SAFE_INTEGER;
   readonly #clock: Clock;
   readonly #records = new Map<Key, Record>();
+  readonly #positions: string[] = [];
   #version = 0;
   #held: Array<() => void> | null = null;
 
@@ -99,6 +99,25 @@ export class MemoryGateway implements Gateway {
       return failure === null ? this.#reply(this.#apply(operation, version)) : this.#failed(failure);
     });
     this.#answer(() => done(replies));
+  }
+
+  transact(batch: BatchOperation, _options: RequestOptions, done: ReplyCallback): void {
+    const reply = this.failure === null ? this.#reply(this.#apply(batch, ++this.#version)) : this.#failed(this.failure);
+    this.#answer(() => done(reply));
+  }
+
+  clear(_options: RequestOptions, done: (error: KvError | null) => void): void {
+    const { failure } = this;
+    if (failure === null) this.#records.clear();
+    this.#answer(() => done(failure));
+  }
+
+  keepPosition(position: string): string {
+    return String(this.#positions.push(position));
+  }
+
+  positionOf(cursor: string, done: (position: string | null | KvError) => void): void {
+    done(this.failure ?? this.#positions[Number(cursor) - 1] ?? null);
   }
 
   scan(scan: ClusterScan, done: (page: ClusterPage | KvError) => void): void {
@@ -194,44 +213,18 @@ export class MemoryGateway implements Gateway {
     };
   }
 
-  #apply(operation: KeyOperation, version: number): Result {
-    const { key } = operation;
-    const old = this.#live(key);
-    switch (operation.kind) {
-      case "get":
-        return old === null ? { kind: "absent" } : { kind: "value", record: old };
-      case "set":
-        return this.#set(operation, old, version);
-      case "delete":
-        if (!holds(operation.condition, old)) return { kind: "not-met", old };
-        if (old === null) return { kind: "absent" };
-        this.#records.delete(key);
-        return { kind: "deleted", version };
-      case "increment":
-        return this.#increment(operation, old, version);
+  #apply(operation: KeyOperation | BatchOperation, version: number): Result {
+    const { result, mutations } = evaluate(operation, {
+      get: (key) => ({ record: this.#records.get(key) ?? null, sequence: 0 }),
+      page: () => ({ items: [], resume: null, expired: [], sequence: 0 }),
+      nowMs: this.#clock.wallMs(),
+      nextVersion: version,
+    });
+    for (const { key, value, expiryMs, contentType } of mutations) {
+      if (value === null) this.#records.delete(keyOfBinary(key));
+      else this.#records.set(keyOfBinary(key), { value: Buffer.from(value), version, expiryMs, contentType });
     }
-  }
-
-  #set(operation: SetOperation, old: Record | null, version: number): Result {
-    if (!holds(operation.condition, old)) return { kind: "not-met", old };
-    const { key, value, contentType, expiry } = operation;
-    const expiryMs = expiry.kind === "after" ? this.#clock.wallMs() + expiry.ms : 0;
-    this.#records.set(key, { value: Buffer.from(value), version, expiryMs, contentType });
-    return { kind: "written", version, created: old === null, old: operation.returnOld ? old : null };
-  }
-
-  #increment(operation: { key: Key; by: bigint }, old: Record | null, version: number): Result {
-    const text = old?.value.toString("latin1") ?? "0";
-    if (!/^(?:0|-?[1-9]\d{0,18})$/.test(text)) {
-      return { kind: "failed", error: new KvError("NOT_AN_INTEGER", "The stored value is not a 64-bit integer") };
-    }
-    const value = BigInt(text) + operation.by;
-    if (value >= INTEGER_LIMIT || value < -INTEGER_LIMIT) {
-      return { kind: "failed", error: new KvError("INTEGER_OVERFLOW", "The result would not fit into 64 bits") };
-    }
-    const { expiryMs, contentType } = old ?? { expiryMs: 0, contentType: "" };
-    this.#records.set(operation.key, { value: Buffer.from(value.toString()), version, expiryMs, contentType });
-    return { kind: "incremented", value, version };
+    return result;
   }
 
   #page({ start, end, reverse, keysOnly, rowsMax }: ClusterScan): ClusterPage {
@@ -273,11 +266,4 @@ export class MemoryGateway implements Gateway {
     if (this.#held === null) answer();
     else this.#held.push(answer);
   }
-}
-
-function holds(condition: Condition | null, old: Record | null): boolean {
-  if (condition === null) return true;
-  if (condition.kind === "absent") return old === null;
-  if (condition.kind === "present") return old !== null;
-  return old?.version === condition.version;
 }

@@ -5,6 +5,7 @@ import { LIMITS } from "../../src/model/limits.ts";
 import type {
   Condition,
   Expiry,
+  Guard,
   KeyOperation,
   Operation,
   Reply,
@@ -56,7 +57,34 @@ const aKeyOperation: fc.Arbitrary<KeyOperation> = fc.oneof(
   }),
   fc.record({ kind: fc.constant("delete" as const), key: aKey, condition: aCondition }),
   fc.record({ kind: fc.constant("increment" as const), key: aKey, by: anInt64 }),
+  fc.record({ kind: fc.constant("describe" as const), key: aKey }),
+  fc.record({
+    kind: fc.constant("expire" as const),
+    key: aKey,
+    expiry: anExpiry.filter((expiry) => expiry.kind !== "keep"),
+    condition: fc.constantFrom(
+      "always" as const,
+      "absent" as const,
+      "present" as const,
+      "greater" as const,
+      "less" as const,
+    ),
+  }),
+  fc.record({ kind: fc.constant("append" as const), key: aKey, value: aBuffer }),
+  fc.record({ kind: fc.constant("setRange" as const), key: aKey, offset: fc.nat(0xffff_ffff), value: aBuffer }),
+  fc.record({ kind: fc.constant("incrementFloat" as const), key: aKey, by: aText }),
+  fc.record({ kind: fc.constant("copy" as const), key: aKey, to: aKey, replace: fc.boolean(), isMove: fc.boolean() }),
+  fc.record({
+    kind: fc.constant("setAllAbsent" as const),
+    key: aKey,
+    value: aBuffer,
+    more: fc.array(fc.record({ key: aKey, value: aBuffer }), { maxLength: 4 }),
+  }),
 );
+const aGuard: fc.Arbitrary<Guard> = fc.record({
+  key: aKey,
+  condition: aCondition.filter((condition) => condition !== null),
+});
 const aBound: fc.Arbitrary<string> = fc.oneof(
   fc.constant(""),
   aKey,
@@ -68,6 +96,11 @@ export const anOperation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({
     kind: fc.constant("batch" as const),
     operations: fc.array(aKeyOperation, { minLength: 1, maxLength: 8 }),
+  }),
+  fc.record({
+    kind: fc.constant("batch" as const),
+    guards: fc.array(aGuard, { maxLength: 4 }),
+    operations: fc.array(aKeyOperation, { maxLength: 4 }),
   }),
   fc.record({
     kind: fc.constant("scan" as const),
@@ -127,6 +160,14 @@ const aKeyResult: fc.Arbitrary<Result> = fc.oneof(
   }),
   fc.record({ kind: fc.constant("deleted" as const), version: aWholeNumber }),
   fc.record({ kind: fc.constant("incremented" as const), value: anInt64, version: aWholeNumber }),
+  fc.record({
+    kind: fc.constant("described" as const),
+    length: fc.nat(0xffff_ffff),
+    version: aWholeNumber,
+    expiryMs: aWholeNumber,
+  }),
+  fc.record({ kind: fc.constant("resized" as const), length: fc.nat(0xffff_ffff), version: aWholeNumber }),
+  fc.record({ kind: fc.constant("incrementedFloat" as const), text: aText, version: aWholeNumber }),
   fc.record({ kind: fc.constant("not-met" as const), old: fc.option(aRecord) }),
   fc.record({ kind: fc.constant("failed" as const), error: anError }),
 );
