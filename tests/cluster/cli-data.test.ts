@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { TestCluster } from "./support/cluster.ts";
 import { programCommand, RunningProgram, runKv, runProgram } from "./support/program.ts";
 import type { TestNode } from "./support/test-node.ts";
@@ -51,25 +51,18 @@ test("kv check finds a stopped node's data sound, and refuses those of a running
   );
 });
 
-test("kv check ends with exit code 1 and names the file when a flushed entry is damaged", async (t) => {
-  const [leader] = (await stoppedPair(t)).nodes;
-  const folder = join(leader?.dataDirectory ?? "", "log");
-  const path = readdirSync(folder)
-    .map((name) => join(folder, name))
-    .find((name) => readFileSync(name).includes("value 3"));
-  flipByte(path ?? "", "value 3");
-  const { exitCode, stdout, stderr } = await runKv(["check", leader?.dataDirectory ?? ""]);
+test("kv check ends with exit code 1 and names what is damaged: a flushed entry's file, a record's key", async (t) => {
+  const leader = await stoppedLeader(t);
+  const folder = join(leader.dataDirectory, "log");
+  const segments = readdirSync(folder).map((name) => join(folder, name));
+  const segment = segments.find((path) => readFileSync(path).includes("value 3")) ?? "";
+  flipBit(segment, "value 3");
+  flipBit(join(leader.dataDirectory, "tree", "rows.mdb"), "value 4");
+  const { exitCode, stdout, stderr } = await runKv(["check", leader.dataDirectory]);
   assert.equal(exitCode, 1);
-  assert.ok(stdout.includes(`DAMAGED: ${path}`), stdout);
+  assert.ok(stdout.includes(`DAMAGED: ${segment} at byte`), stdout);
+  assert.match(stdout, /DAMAGED: The record of key key:4 in space 0 is damaged/);
   assert.match(stderr, /1 data directory damaged/);
-});
-
-test("kv check ends with exit code 1 and names the key when a record of the tree is damaged", async (t) => {
-  const [leader] = (await stoppedPair(t)).nodes;
-  flipByte(join(leader?.dataDirectory ?? "", "tree", "rows.mdb"), "value 3");
-  const { exitCode, stdout } = await runKv(["check", leader?.dataDirectory ?? ""]);
-  assert.equal(exitCode, 1, stdout);
-  assert.match(stdout, /DAMAGED: The record of key key:3 in space 0 is damaged/);
 });
 
 test("kv check says which directory is no node's", async () => {
@@ -150,11 +143,13 @@ test("benchclient says what to do when nobody answers", async () => {
   assert.match(stderr, /no node answers at 127\.0\.0\.1:1; start the cluster with \.\/launch\.sh/);
 });
 
-/** A stopped pair whose leader has ten keys in its log and in its tree, each in a batch of its own. */
-async function stoppedPair(t: Parameters<typeof TestCluster.start>[0]): Promise<TestCluster> {
-  const cluster = await TestCluster.start(t, { shardCount: 1, replicaCount: 1 });
-  for (let i = 0; i < 10; i++) await cluster.nodes[0]?.put(`key:${i}`, `value ${i}`);
-  const tree = join(cluster.nodes[0]?.dataDirectory ?? "", "tree", "rows.mdb");
+/** A stopped leader that has ten keys in its log and in its tree, each in a batch of its own. */
+async function stoppedLeader(t: TestContext): Promise<TestNode> {
+  const cluster = await TestCluster.start(t, { shardCount: 1, replicaCount: 0 });
+  const [leader] = cluster.nodes;
+  if (leader === undefined) throw new Error("there is no leader");
+  for (let i = 0; i < 10; i++) await leader.put(`key:${i}`, `value ${i}`);
+  const tree = join(leader.dataDirectory, "tree", "rows.mdb");
   const endMs = performance.now() + 20_000;
   // The applier takes them in after a few seconds at the latest.
   while (!existsSync(tree) || !readFileSync(tree).includes("value 9")) {
@@ -164,11 +159,11 @@ async function stoppedPair(t: Parameters<typeof TestCluster.start>[0]): Promise<
     });
   }
   await cluster.stopAll();
-  return cluster;
+  return leader;
 }
 
 /** Changes one bit of the last place where `text` stands in the file. */
-function flipByte(path: string, text: string): void {
+function flipBit(path: string, text: string): void {
   const bytes = readFileSync(path);
   const at = bytes.lastIndexOf(text);
   assert.notEqual(at, -1, `${text} is in ${path}`);
