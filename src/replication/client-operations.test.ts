@@ -1,0 +1,602 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { fuzzRuns } from "../../tests/support/byte-mutations.ts";
+import { readAll } from "../../tests/support/log-fixture.ts";
+import { proveCaught } from "../../tests/support/prove-caught.ts";
+import { StoreFixture } from "../../tests/support/store-fixture.ts";
+import { decodeEntry, SPACE } from "../model/entry.ts";
+import { KvError } from "../model/errors.ts";
+import { keyOfText } from "../model/key.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { Condition, KeyOperation, Operation, Reply, RequestOptions } from "../model/operation.ts";
+import { ClientOperations } from "./client-operations.ts";
+import { PendingAnswers, type Guarantee } from "./pending-answers.ts";
+
+const ASYNC: RequestOptions = { consistency: "linearizable", durability: "async" };
+const IN_SYNC: RequestOptions = { consistency: "linearizable", durability: "in-sync" };
+const PLAIN: RequestOptions = { consistency: "linearizable", durability: null };
+
+describe("a write", () => {
+  test("is answered when it is flushed, not before, with its place in the log", () => {
+    const world = new World();
+    world.fixture.disk.faults.flushMs = () => 100;
+    const [reply] = world.ask(set("k", "v"));
+    world.timers.advance(99);
+    assert.equal(reply(), null);
+    world.timers.advance(10);
+    const answer = reply();
+    assert.ok(answer?.ok === true);
+    assert.deepEqual(answer.result, { kind: "written", version: 2, created: true, old: null });
+    assert.deepEqual(answer.position, { epoch: 1, sequence: 2 });
+    assert.deepEqual(answer.answerer, { shard: "Delhi", node: "a", role: "leader", lagMs: 0 });
+  });
+
+  test("waits for the guarantee that the cluster gives, or for the one that it asks for (K4)", () => {
+    const table: readonly (readonly [cluster: Guarantee, options: RequestOptions, waitsForInSync: boolean])[] = [
+      ["flushed", PLAIN, false],
+      ["flushed", ASYNC, false],
+      ["flushed", IN_SYNC, true],
+      ["in-sync", PLAIN, true],
+      ["in-sync", ASYNC, false],
+      ["in-sync", IN_SYNC, true],
+    ];
+    for (const [cluster, options, waitsForInSync] of table) {
+      const world = new World(cluster);
+      world.replicasAnswer = false;
+      const [reply] = world.ask(set("k", "v"), options);
+      world.settle();
+      assert.equal(reply() === null, waitsForInSync);
+      world.replicasAnswer = true;
+      world.advanceCommit();
+      assert.equal(reply()?.ok, true);
+    }
+  });
+
+  test("whose flush never ends is unknown after five seconds, and stays in the log (K3)", () => {
+    const world = new World("in-sync");
+    world.replicasAnswer = false;
+    const [reply] = world.ask(set("k", "v"));
+    world.timers.advance(LIMITS.writeWaitMsMax + 100);
+    assert.equal(errorOf(reply()).code, "UNKNOWN_OUTCOME");
+    assert.equal(world.fixture.read("k"), "v");
+  });
+
+  test("clears all rows of the shard in its place in the order", () => {
+    const world = new World();
+    const replies = [
+      ...world.ask(set("a", "1")),
+      ...world.ask({ kind: "clear" }),
+      ...world.ask(get("a"), PLAIN),
+      ...world.ask(set("b", "2")),
+    ];
+    world.settle();
+    assert.deepEqual(
+      replies.map((reply) => summaryOf(reply())),
+      ["created @2", "cleared", "absent", "created @4"],
+    );
+    assert.equal(world.fixture.read("a"), null);
+  });
+});
+
+describe("reading and writing in one step", () => {
+  test("two increments that come at once both count (S8, M70)", () => {
+    proveCaught("M70", () => {
+      const world = new World();
+      const replies = [...world.ask(increment("n")), ...world.ask(increment("n")), ...world.ask(increment("n"))];
+      world.settle();
+      assert.deepEqual(
+        replies.map((reply) => summaryOf(reply())),
+        ["1 @2", "2 @3", "3 @4"],
+      );
+      assert.equal(world.fixture.read("n"), "3");
+    });
+  });
+
+  test("of two writers with the same condition one wins, also when both come in one batch (S8, M70)", () => {
+    proveCaught("M70", () => {
+      const world = new World();
+      const replies = [1, 2].flatMap((i) => world.ask(set("k", `v${i}`, { kind: "absent" })));
+      world.settle();
+      assert.deepEqual(
+        replies.map((reply) => summaryOf(reply())),
+        ["created @2", 'not met by "v1"'],
+      );
+    });
+  });
+
+  test("two writes never share a version, so that a condition on the first fails after the second (G2, M101)", () => {
+    proveCaught("M101", () => {
+      const world = new World();
+      const [first, second] = [...world.ask(set("k", "1")), ...world.ask(set("k", "2"))];
+      world.settle();
+      const answer = first?.();
+      assert.ok(answer?.ok === true && answer.result.kind === "written");
+      const { version } = answer.result;
+      assert.equal(summaryOf(second?.() ?? null), `replaced @${version + 1}`);
+      const [late] = world.ask(set("k", "3", { kind: "version", version }));
+      world.settle();
+      assert.equal(summaryOf(late()), 'not met by "2"');
+    });
+  });
+});
+
+describe("a read", () => {
+  test("answers with the newest write, and waits for that write's commit (R1, R2, M45)", () => {
+    proveCaught("M45", () => {
+      const world = new World("in-sync");
+      world.replicasAnswer = false;
+      world.ask(set("k", "new"));
+      const [reply] = world.ask(get("k"));
+      world.settle();
+      assert.equal(reply(), null, "the write is not committed yet");
+      world.replicasAnswer = true;
+      world.advanceCommit();
+      assert.equal(summaryOf(reply()), '"new" @2');
+    });
+  });
+
+  test("that was refused or found nothing is a read all the same (R6, M48)", () => {
+    proveCaught("M48", () => {
+      const world = new World("in-sync");
+      world.replicasAnswer = false;
+      world.ask(set("k", "text"));
+      const late = [set("k", "x", { kind: "absent" }), increment("k"), get("missing")];
+      world.ask({ kind: "delete", key: keyOfText("k"), condition: null });
+      const replies = [...late, get("k")].flatMap((operation) => world.ask(operation));
+      world.settle();
+      // What was never written depends on nothing; all others saw the delete, which is not committed.
+      assert.deepEqual(
+        replies.map((reply) => summaryOf(reply())),
+        [null, null, "absent", null],
+      );
+    });
+  });
+
+  test("of what nobody wrote since is answered at once", () => {
+    const world = new World("in-sync");
+    world.replicasAnswer = false;
+    world.ask(set("other", "v"));
+    const [reply] = world.ask(get("k"));
+    assert.equal(summaryOf(reply()), "absent");
+  });
+
+  test("waits for the first entry of the leadership (R3)", () => {
+    const world = new World("in-sync", { isOpen: false });
+    const [reply] = world.ask(get("k"));
+    assert.equal(reply(), null);
+    world.replicasAnswer = true;
+    world.settle();
+    world.advanceCommit();
+    assert.equal(summaryOf(reply()), "absent");
+  });
+
+  test("that waits too long is busy, definitely (R2)", () => {
+    const world = new World("in-sync");
+    world.replicasAnswer = false;
+    world.ask(set("k", "v"));
+    const [reply] = world.ask(get("k"));
+    world.timers.advance(LIMITS.readWaitMsMax + 100);
+    assert.deepEqual([errorOf(reply()).code, errorOf(reply()).outcome], ["BUSY", "not_applied"]);
+  });
+
+  test("of an expired key waits for its delete: what was seen gone stays gone", () => {
+    const world = new World();
+    world.ask(set("k", "v", null, 100));
+    world.settle();
+    world.timers.advance(200);
+    const before = world.store.lastSequence;
+    const [reply] = world.ask(get("k"));
+    assert.equal(reply(), null);
+    world.settle();
+    assert.equal(summaryOf(reply()), "absent");
+    assert.equal(world.store.lastSequence, before + 1);
+    assert.equal(world.fixture.read("k"), null);
+  });
+
+  test("of a damaged record is an error of that read alone (S5)", () => {
+    const world = new World();
+    world.ask(set("k", "v"));
+    world.settle();
+    world.store.applyNow();
+    world.settle();
+    world.fixture.treeFile.damage(SPACE.user, "k");
+    world.store.tree.resetReadTransaction();
+    const [damaged] = world.ask(get("k"));
+    const [sound] = world.ask(get("other"));
+    world.settle();
+    assert.equal(errorOf(damaged()).code, "CORRUPT");
+    assert.equal(summaryOf(sound()), "absent");
+  });
+});
+
+describe("a write that is refused", () => {
+  test("for want of in-sync members leaves no trace, while reads and async writes go on (K5)", () => {
+    const world = new World("in-sync");
+    world.refusal = new KvError("NOT_ENOUGH_REPLICAS", "b does not answer");
+    world.refuses(set("k", "v"), "NOT_ENOUGH_REPLICAS");
+    world.refuses({ kind: "clear" }, "NOT_ENOUGH_REPLICAS");
+    const [read] = world.ask(get("k"));
+    const [write] = world.ask(set("k", "v"), ASYNC);
+    world.settle();
+    assert.deepEqual([summaryOf(read()), summaryOf(write())], ["absent", "created @2"]);
+  });
+
+  test("because the oldest write has waited for a second leaves no trace (K5)", () => {
+    const world = new World("in-sync");
+    world.replicasAnswer = false;
+    const [first] = world.ask(set("a", "1"));
+    world.timers.advance(LIMITS.uncommittedAgeMsMax);
+    world.ask(set("b", "1"));
+    world.timers.advance(1);
+    world.refuses(set("c", "1"), "OVERLOADED");
+    world.replicasAnswer = true;
+    world.advanceCommit();
+    assert.equal(summaryOf(first()), "created @2");
+    world.accepts(set("c", "1"));
+  });
+
+  test("because too many entries wait leaves no trace", () => {
+    const world = new World("in-sync", { largeSegments: true });
+    world.replicasAnswer = false;
+    for (let i = 0; i < LIMITS.uncommittedEntriesMax; i++) world.ask(set(`k${i}`, "v"));
+    world.refuses(set("more", "v"), "OVERLOADED");
+    world.replicasAnswer = true;
+    world.advanceCommit();
+    world.accepts(set("more", "v"));
+  });
+
+  test("because too many bytes wait leaves no trace; alone, the largest value is let in (K6)", () => {
+    const world = new World("in-sync", { largeSegments: true });
+    world.replicasAnswer = false;
+    const largest = "x".repeat(LIMITS.valueBytesMax);
+    const [first] = world.ask(set("large", largest));
+    world.settle();
+    world.refuses(set("second", "x".repeat(1000)), "OVERLOADED");
+    world.replicasAnswer = true;
+    world.advanceCommit();
+    assert.equal(summaryOf(first()), "created @2");
+    world.accepts(set("second", "x".repeat(1000)));
+  });
+
+  test("because the disk is full leaves no trace, reads go on, and writes when there is space again (S4)", () => {
+    const world = new World();
+    world.fixture.disk.faults.capacityBytes = 1e12;
+    world.fixture.disk.faults.fillerBytes = 1e12;
+    const value = "x".repeat(300);
+    let refusedAt: number | null = null;
+    for (let i = 0; i < 100 && refusedAt === null; i++) {
+      const [reply] = world.ask(set(`k${i}`, value));
+      world.timers.advance(1500);
+      if (reply()?.ok === false) refusedAt = i;
+    }
+    assert.notEqual(refusedAt, null);
+    assert.equal(world.fixture.read(`k${refusedAt}`), null);
+    world.refuses(set("k", value), "DISK_FULL");
+    const [read] = world.ask(get("k0"));
+    world.settle();
+    assert.equal(read()?.ok, true);
+    world.fixture.disk.faults.fillerBytes = 0;
+    world.timers.advance(30_000);
+    world.ask(set("k", value));
+    world.timers.advance(1000);
+    world.accepts(set("k", value));
+    assert.deepEqual(world.fixture.fatal, []);
+  });
+});
+
+describe("operations that wait for the log's next segment", () => {
+  test("are carried out in the order in which they came, reads behind the writes before them", () => {
+    const world = new World("flushed", { segmentMs: 40 });
+    const replies: (() => Reply | null)[] = [];
+    for (let i = 1; i <= 200; i++) {
+      replies.push(...world.ask(increment("n")), ...world.ask(get("n")));
+      if (i % 10 === 0) world.timers.advance(5);
+    }
+    world.timers.advance(20_000);
+    const summaries = replies.map((reply) => summaryOf(reply()));
+    for (let i = 1; i <= 200; i++) {
+      assert.match(summaries[2 * i - 2] ?? "", new RegExp(`^${i} @`));
+      assert.match(summaries[2 * i - 1] ?? "", new RegExp(`^"${i}" @`));
+    }
+    assert.ok(world.waitedCount > 10, `${world.waitedCount} of them waited for room`);
+    assert.deepEqual(
+      world.order,
+      [...world.order].sort((a, b) => a - b),
+      "answers of one kind come in order",
+    );
+  });
+
+  test("are refused, definitely, when it takes longer than a second", () => {
+    const world = new World("flushed", { segmentMs: 1e9 });
+    const replies = world.fillSegment();
+    const [late] = world.ask(set("late", "v"));
+    const [read] = world.ask(get("late"));
+    world.timers.advance(LIMITS.readWaitMsMax + 100);
+    assert.deepEqual([errorOf(late()).code, errorOf(late()).outcome], ["BUSY", "not_applied"]);
+    assert.equal(errorOf(read()).code, "BUSY");
+    assert.equal(world.fixture.read("late"), null);
+    world.timers.advance(LIMITS.writeWaitMsMax);
+    for (const reply of replies.slice(0, -1)) assert.equal(errorOf(reply()).code, "UNKNOWN_OUTCOME");
+    assert.equal(errorOf(replies.at(-1)?.() ?? null).code, "BUSY");
+  });
+
+  test("are refused when there are too many of them, and all of them when the leadership ends", () => {
+    const world = new World("flushed", { segmentMs: 1e9 });
+    world.fillSegment();
+    const replies = Array.from({ length: LIMITS.parkedOperationsMax + 5 }, (_, i) =>
+      world.ask(set(`p${i}`, "v")),
+    ).flat();
+    const overloaded = replies.filter((reply) => reply() !== null);
+    for (const reply of overloaded) assert.equal(errorOf(reply()).code, "OVERLOADED");
+    assert.ok(overloaded.length >= 5 && overloaded.length < 10);
+    const { lastSequence } = world.store;
+    world.answers.abandon();
+    world.operations.end();
+    for (const reply of replies) assert.notEqual(reply(), null);
+    assert.deepEqual(
+      [errorOf(replies[0]?.() ?? null).code, errorOf(replies[0]?.() ?? null).outcome],
+      ["NOT_LEADER", "not_applied"],
+    );
+    assert.equal(world.store.lastSequence, lastSequence);
+  });
+});
+
+describe("expiry without anybody asking", () => {
+  test("deletes what is due and still there, and says how many were", () => {
+    const world = new World();
+    world.ask(set("due", "v", null, 100));
+    world.ask(set("later", "v", null, 1e6));
+    world.ask(set("forever", "v"));
+    world.settle();
+    world.timers.advance(200);
+    const before = world.store.lastSequence;
+    assert.equal(world.operations.expire(["due", "later", "forever", "unknown"]), 1);
+    world.settle();
+    assert.equal(world.store.lastSequence, before + 1);
+    assert.deepEqual(
+      ["due", "later", "forever"].map((key) => world.fixture.read(key)),
+      [null, "v", "v"],
+    );
+    assert.equal(world.operations.expire(["due"]), 0);
+    assert.equal(world.store.lastSequence, before + 1);
+  });
+
+  test("appends nothing while writes are refused", () => {
+    const world = new World("in-sync");
+    world.ask(set("due", "v", null, 100));
+    world.settle();
+    world.advanceCommit();
+    world.timers.advance(200);
+    world.refusal = new KvError("NOT_ENOUGH_REPLICAS", "b does not answer");
+    const before = world.store.lastSequence;
+    assert.equal(world.operations.expire(["due"]), 1);
+    assert.equal(world.store.lastSequence, before);
+  });
+});
+
+describe("whatever happens", () => {
+  const operation = fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom("a", "b").map((key) => ({ kind: "set" as const, key })) },
+    { weight: 1, arbitrary: fc.constantFrom("a", "b").map((key) => ({ kind: "large" as const, key })) },
+    { weight: 2, arbitrary: fc.constantFrom("a", "b").map((key) => ({ kind: "get" as const, key })) },
+    { weight: 2, arbitrary: fc.constantFrom("a", "b").map((key) => ({ kind: "ifAbsent" as const, key })) },
+  );
+  const step = fc.oneof(
+    {
+      weight: 10,
+      arbitrary: fc.record({
+        kind: fc.constant("ask" as const),
+        operation,
+        options: fc.constantFrom(PLAIN, ASYNC, IN_SYNC),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.constantFrom(1, 20, 300, 1100, 6000) }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("replicas" as const), on: fc.boolean() }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("refusal" as const), on: fc.boolean() }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("disk" as const), on: fc.boolean() }) },
+  );
+
+  test("each request has exactly one outcome, and what was not applied never shows", () => {
+    let refusedCount = 0;
+    let unknownCount = 0;
+    let okCount = 0;
+    fc.assert(
+      fc.property(
+        fc.constantFrom<Guarantee>("flushed", "in-sync"),
+        fc.array(step, { minLength: 10, maxLength: 80 }),
+        (cluster, steps) => {
+          const world = new World(cluster, { segmentMs: 30 });
+          world.fixture.disk.faults.capacityBytes = 1e12;
+          const asked: { text: string; reply: () => Reply | null }[] = [];
+          for (const [i, one] of steps.entries()) {
+            if (one.kind === "ask") {
+              const { kind, key } = one.operation;
+              const text = kind === "large" ? `${i};${"x".repeat(1500)}` : `${i};`;
+              const write = set(key, text, kind === "ifAbsent" ? { kind: "absent" } : null);
+              const [reply] = world.ask(kind === "get" ? get(key) : write, one.options);
+              asked.push({ text, reply });
+            } else if (one.kind === "wait") world.timers.advance(one.ms);
+            else if (one.kind === "replicas") world.replicasAnswer = one.on;
+            else if (one.kind === "refusal") world.refusal = one.on ? new KvError("NOT_ENOUGH_REPLICAS", "no") : null;
+            else world.fixture.disk.faults.fillerBytes = one.on ? 1e12 : 0;
+          }
+          world.answers.abandon();
+          world.operations.end();
+          world.settle();
+          const inLog = readAll(world.fixture.log).flatMap((raw) => {
+            const { body } = decodeEntry(raw);
+            return body.kind === "data" ? body.mutations.map(({ value }) => value?.toString() ?? "") : [];
+          });
+          for (const { text, reply } of asked) {
+            const answer = reply();
+            assert.ok(answer !== null, "every request is answered");
+            const isInLog = inLog.includes(text);
+            if (answer.ok && answer.result.kind === "written") assert.ok(isInLog);
+            if (!answer.ok && answer.error.outcome === "not_applied") assert.ok(!isInLog, answer.error.code);
+            if (answer.ok) okCount++;
+            else if (answer.error.outcome === "unknown") unknownCount++;
+            else refusedCount++;
+          }
+          assert.deepEqual(world.fixture.fatal, []);
+        },
+      ),
+      { numRuns: fuzzRuns(150) },
+    );
+    assert.ok(okCount > 500 && refusedCount > 100 && unknownCount > 20, `${okCount} ${refusedCount} ${unknownCount}`);
+  });
+});
+
+/** A leader's client operations over a real log on a simulated disk; the replicas are a switch. */
+class World {
+  readonly fixture: StoreFixture;
+  readonly timers: StoreFixture["timers"];
+  readonly store: StoreFixture["store"];
+  readonly answers: PendingAnswers;
+  readonly operations: ClientOperations;
+  readonly #guarantee: Guarantee;
+  /** Numbers of requests, in the order in which they were answered. */
+  readonly order: number[] = [];
+  replicasAnswer = true;
+  refusal: KvError | null = null;
+  /** Requests that had no answer and were not in the log right after they were made. */
+  waitedCount = 0;
+  #askedCount = 0;
+  #confirmed = 0;
+
+  constructor(
+    guarantee: Guarantee = "flushed",
+    options: { isOpen?: boolean; segmentMs?: number; largeSegments?: boolean } = {},
+  ) {
+    const { isOpen = true, segmentMs = 0, largeSegments = false } = options;
+    const mebibyte = 1024 * 1024;
+    const sizes = { segmentBytesFirst: 24 * mebibyte, segmentBytesMax: 24 * mebibyte, tailBytesMax: mebibyte };
+    this.fixture = new StoreFixture(largeSegments ? { sizes } : {});
+    this.timers = this.fixture.timers;
+    this.store = this.fixture.open();
+    this.#guarantee = guarantee;
+    const term = "00000000000000aa";
+    const start = { term, previous: { epoch: 0, term }, versionBase: 0, lineage: 0, inSync: [] };
+    const epoch = { epoch: 1, term };
+    const epochStart = this.store.append(epoch, { kind: "epochStart", start });
+    this.answers = new PendingAnswers(this.timers, 0);
+    this.replicasAnswer = isOpen;
+    this.operations = new ClientOperations({
+      clock: this.timers,
+      timers: this.timers,
+      store: this.store,
+      answers: this.answers,
+      epoch,
+      epochStart,
+      answerer: { shard: "Delhi", node: "a", role: "leader", lagMs: 0 },
+      clusterGuarantee: guarantee,
+      inSyncRefusal: () => this.refusal,
+    });
+    this.fixture.listener = { onFlushed: () => this.advanceCommit() };
+    this.settle();
+    this.fixture.disk.faults.flushMs = () => segmentMs;
+    this.#everySoOften();
+  }
+
+  /** What the leader does when something was flushed, here or on the replicas (§2.7). */
+  advanceCommit(): void {
+    const { durableSequence } = this.store;
+    if (this.replicasAnswer) this.#confirmed = durableSequence;
+    const commit = this.#guarantee === "flushed" ? durableSequence : this.#confirmed;
+    this.store.commit(commit);
+    this.operations.onCommitted(commit);
+    this.answers.advance("flushed", durableSequence);
+    this.answers.advance("in-sync", this.#confirmed);
+  }
+
+  /** Executes one operation; the function tells the answer, or null as long as there is none. */
+  ask(operation: Operation, options: RequestOptions = PLAIN): [() => Reply | null] {
+    let answer: Reply | null = null;
+    const number = this.#askedCount++;
+    const before = this.store.lastSequence;
+    this.operations.execute(operation, options, (reply) => {
+      assert.equal(answer, null, "one outcome for each request");
+      answer = reply;
+      this.order.push(number);
+    });
+    if (answer === null && this.store.lastSequence === before) this.waitedCount++;
+    return [() => answer];
+  }
+
+  refuses(operation: Operation, code: string): void {
+    const { lastSequence } = this.store;
+    const [reply] = this.ask(operation);
+    assert.deepEqual([errorOf(reply()).code, errorOf(reply()).outcome], [code, "not_applied"]);
+    this.settle();
+    assert.equal(this.store.lastSequence, lastSequence);
+    if (operation.kind === "set") assert.equal(this.fixture.read(operation.key), null);
+  }
+
+  accepts(operation: Operation): void {
+    const [reply] = this.ask(operation);
+    this.timers.advance(100);
+    assert.equal(reply()?.ok, true);
+  }
+
+  /** Writes until the log must prepare its next segment. */
+  fillSegment(): (() => Reply | null)[] {
+    const replies: (() => Reply | null)[] = [];
+    for (let i = 0; this.store.roomFor(2000) === "yes"; i++) {
+      replies.push(...this.ask(set(`fill${i}`, "x".repeat(1000))));
+    }
+    replies.push(...this.ask(set("fill", "x".repeat(1600))));
+    return replies;
+  }
+
+  settle(): void {
+    this.fixture.settle();
+  }
+
+  #everySoOften(): void {
+    this.timers.after(50, () => {
+      this.answers.sweep();
+      this.operations.sweep();
+      if (this.replicasAnswer) this.advanceCommit();
+      this.#everySoOften();
+    });
+  }
+}
+
+function get(key: string): KeyOperation {
+  return { kind: "get", key: keyOfText(key) };
+}
+
+function set(key: string, text: string, condition: Condition | null = null, ttlMs: number | null = null): KeyOperation {
+  const expiry = ttlMs === null ? ({ kind: "none" } as const) : ({ kind: "after", ms: ttlMs } as const);
+  return {
+    kind: "set",
+    key: keyOfText(key),
+    value: Buffer.from(text),
+    contentType: "",
+    expiry,
+    condition,
+    returnOld: false,
+  };
+}
+
+function increment(key: string): KeyOperation {
+  return { kind: "increment", key: keyOfText(key), by: 1n };
+}
+
+function errorOf(reply: Reply | null): KvError {
+  return reply !== null && !reply.ok ? reply.error : assert.fail(`no error but ${summaryOf(reply)}`);
+}
+
+function summaryOf(reply: Reply | null): string | null {
+  if (reply === null) return null;
+  if (!reply.ok) return reply.error.code;
+  const { result } = reply;
+  if (result.kind === "written") return `${result.created ? "created" : "replaced"} @${result.version}`;
+  if (result.kind === "value") return `"${result.record.value.toString()}" @${result.record.version}`;
+  if (result.kind === "incremented") return `${result.value} @${result.version}`;
+  if (result.kind === "not-met") return `not met by "${result.old?.value.toString()}"`;
+  return result.kind === "failed" ? result.error.code : result.kind;
+}
