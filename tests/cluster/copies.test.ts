@@ -33,8 +33,7 @@ async function startLoaded(
   const [leader, replica] = cluster.nodes;
   assert(leader !== undefined && replica !== undefined);
   const addresses = cluster.nodes.map((node) => node.name);
-  const traffic = new Traffic({ addresses, seed: 31, registerClients: 8, ledgerClients: 8, ...load });
-  traffic.start();
+  const traffic = Traffic.start(t, { addresses, seed: 31, registerClients: 8, ledgerClients: 8, ...load });
   await traffic.reach(WRITES_PER_SECOND_MIN);
   return { cluster, leader, replica, traffic };
 }

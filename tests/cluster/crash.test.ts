@@ -18,8 +18,7 @@ for (const replication of ["async", "in-sync"] as const) {
     const cluster = await TestCluster.start(t, { ...shape, replication });
     const random = new SeededRandom(SEED);
     const addresses = cluster.nodes.map((node) => node.name);
-    const traffic = new Traffic({ addresses, seed: SEED, registerClients: 12, ledgerClients: 12, thinkMs: 15 });
-    traffic.start();
+    const traffic = Traffic.start(t, { addresses, seed: SEED, registerClients: 12, ledgerClients: 12, thinkMs: 15 });
     const rates: number[] = [];
     let leadersKilled = 0;
     for (let kill = 0; kill < KILLS; kill++) {

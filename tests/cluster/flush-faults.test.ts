@@ -127,8 +127,7 @@ describe("a disk whose flush is slow or fails", { skip: straceMissing() }, () =>
       const [leader, replica] = cluster.nodes;
       assert(leader !== undefined && replica !== undefined);
       const addresses = cluster.nodes.map((node) => node.name);
-      const traffic = new Traffic({ addresses, seed: 17, registerClients: 6, ledgerClients: 6 });
-      traffic.start();
+      const traffic = Traffic.start(t, { addresses, seed: 17, registerClients: 6, ledgerClients: 6 });
       const rate = await traffic.reach(100);
       const fault = await SystemCallFault.inject(leader.pid, FAILURE, cluster.directory);
       const exitCode = await leader.exited();

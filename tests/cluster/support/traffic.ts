@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SeededRandom } from "../../../src/base/random.ts";
 import { checkHistory } from "../../support/linearizability/check-history.ts";
@@ -75,7 +76,7 @@ export class Traffic {
   acknowledgedWrites = 0;
   answeredReads = 0;
 
-  constructor(options: TrafficOptions) {
+  private constructor(options: TrafficOptions) {
     this.#options = options;
     this.#random = new SeededRandom(options.seed);
     this.#name = options.seed.toString(36);
@@ -83,7 +84,15 @@ export class Traffic {
     for (let index = 0; index < HOT_KEYS; index++) this.#hot.push(this.#newHotKey(index < COUNTERS));
   }
 
-  start(): void {
+  /** Clients that begin at once, and end with the test however it ends. */
+  static start(test: TestContext, options: TrafficOptions): Traffic {
+    const traffic = new Traffic(options);
+    test.after(async () => traffic.stop());
+    traffic.#start();
+    return traffic;
+  }
+
+  #start(): void {
     const { registerClients = 10, ledgerClients = 10 } = this.#options;
     for (let client = 0; client < registerClients + ledgerClients; client++) {
       const random = this.#random.fork(`client ${client}`);
