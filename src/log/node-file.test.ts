@@ -31,7 +31,7 @@ const FULL: NodeState = {
     inSync: [STORE, { node: "127.0.0.55:8080", store: null, generation: 0 }],
     setVersion: 3,
   },
-  bootstrap: { phase: "replaying", mustReach: 17 },
+  bootstrap: { phase: "replaying", mustReach: 17, lineage: 2 },
   damage: "Flushed data of the log are damaged",
   conflict: "Two leaders with epoch 3",
 };

@@ -2,7 +2,9 @@ import type { InSyncMember, Leadership } from "../model/leadership.ts";
 import type { EpochRef, StoreRef } from "../model/position.ts";
 
 /** How far a copy of another member's rows has come (§2.12). */
-export type CopyMark = { readonly phase: "copying" } | { readonly phase: "replaying"; readonly mustReach: number };
+export type CopyMark =
+  | { readonly phase: "copying" }
+  | { readonly phase: "replaying"; readonly mustReach: number; readonly lineage: number };
 
 /** What a member must not forget. Immutable: replaced whole, flushed before it is acted upon. */
 export interface NodeState {
@@ -61,7 +63,7 @@ function decodeMember(from: Fields): InSyncMember {
 function decodeMark(from: Fields): CopyMark {
   const phase = from.text("phase");
   if (phase === "copying") return { phase };
-  if (phase === "replaying") return { phase, mustReach: from.count("mustReach") };
+  if (phase === "replaying") return { phase, mustReach: from.count("mustReach"), lineage: from.count("lineage") };
   throw from.fault("phase", `is ${JSON.stringify(phase)}, not "copying" or "replaying"`);
 }
 

@@ -1,14 +1,14 @@
 import { mutant } from "../base/mutants.ts";
 import { SPACE } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
-import type { NodeName } from "../model/position.ts";
+import type { NodeName, Sequence } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { cursorMeta, readCursor, type BootstrapCursor } from "./bootstrap-cursor.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import { decodeEpochs } from "./message-codec.ts";
-import { EPOCHS_SPACE, type Range } from "./messages.ts";
+import { EPOCHS_SPACE, type EpochOfBase, type Range } from "./messages.ts";
 
 export interface BootstrapParts {
   readonly env: MemberEnvironment;
@@ -21,12 +21,14 @@ export interface BootstrapParts {
 
 const SPACES: readonly number[] = [EPOCHS_SPACE, SPACE.user, SPACE.requestIds, SPACE.shardState];
 const REQUEST_REPEAT_MS = 2000;
+const ROOM_RETRY_MS = 1000;
 
 /**
  * Fills an empty store from a leader's rows while writes go on: fuzzy copy, then replay of the log from the base (§2.12).
  *
  * Owns the bootstrap mark: from `begin` until everything up to the newest effect that any chunk may hold has been applied,
- * this copy serves nothing, counts for nothing and never leads (M56, M99). A crash goes on from the cursor.
+ * this copy serves nothing, counts for nothing and never leads (M56, M99). A crash goes on from the cursor, or starts over
+ * where the tree already stands at its base: rows are never stored over what may have been replayed (M94).
  */
 export class Bootstrap {
   readonly #parts: BootstrapParts;
@@ -37,16 +39,25 @@ export class Bootstrap {
   #isWiped = false;
   #isBusy = false;
   #isEnded = false;
+  #onIdle: (() => void) | null = null;
   #askedMs = 0;
 
   constructor(parts: BootstrapParts) {
     this.#parts = parts;
-    if (this.isCopying) this.#cursor = readCursor(parts.store.tree, parts.env.stateFile.state.store.store);
+    const { tree } = parts.store;
+    const isRowsOnly = tree.position().applyingThrough === 0;
+    if (this.isCopying && isRowsOnly) this.#cursor = readCursor(tree, parts.env.stateFile.state.store.store);
   }
 
   /** Whether rows are still wanted; otherwise the log is. */
   get isCopying(): boolean {
     return this.#parts.env.stateFile.state.bootstrap?.phase === "copying";
+  }
+
+  /** Whether rows of a history that a lossy promotion has given up are being made whole by entries of that history (§2.12). */
+  isOfOtherHistory(lineage: number): boolean {
+    const mark = this.#parts.env.stateFile.state.bootstrap;
+    return mark?.phase === "replaying" && mark.lineage !== lineage;
   }
 
   /** Discards this copy and starts: a new store id first, so that nobody counts on the old one (rule I5, M43). */
@@ -58,14 +69,14 @@ export class Bootstrap {
     this.#cursor = null;
     this.#isBusy = true;
     store.quiesce(() => {
-      if (this.#isEnded) return;
-      store.applier.wipe(() => {
-        if (this.#isEnded) return;
-        store.restartBehind({ sequence: 0, epochs: [] }, 0);
-        this.#isWiped = true;
-        this.#isBusy = false;
-        this.#parts.onSessionNeeded();
-      });
+      if (this.#isEnded) return this.#stopHere();
+      store.wipeTree(() =>
+        this.#restartLog({ sequence: 0, epochs: [] }, 0, () => {
+          this.#isWiped = true;
+          this.#isBusy = false;
+          this.#parts.onSessionNeeded();
+        }),
+      );
     });
   }
 
@@ -113,8 +124,16 @@ export class Bootstrap {
     env.logger.info("This copy is complete", { sequence: store.appliedSequence });
   }
 
-  end(): void {
+  /** Begins nothing more; `done` when the applier has carried out what was asked of it. */
+  end(done: () => void): void {
     this.#isEnded = true;
+    if (this.#isBusy) this.#onIdle = done;
+    else done();
+  }
+
+  #stopHere(): void {
+    this.#isBusy = false;
+    this.#onIdle?.();
   }
 
   #wanted(): { readonly space: number; readonly after: string } {
@@ -147,7 +166,7 @@ export class Bootstrap {
     const isLast = next.space === -1;
     const meta = cursorMeta(isLast ? { ...next, space: range.space, after: range.after } : next);
     const onImported = (): void => {
-      if (this.#isEnded) return;
+      if (this.#isEnded) return this.#stopHere();
       if (isLast) return this.#finish(next, range.logClockMs);
       this.#isBusy = false;
       this.#cursor = next;
@@ -167,17 +186,32 @@ export class Bootstrap {
   /** Rows are complete: the log starts behind the base, and is replayed over them (never the other way round, M94). */
   #finish(cursor: BootstrapCursor, logClockMs: number): void {
     const { env, store } = this.#parts;
-    store.applier.setBase(
-      { sequence: cursor.base, versionBase: cursor.epochs.at(-1)?.versionBase ?? 0, logClockMs },
-      () => {
-        if (this.#isEnded) return;
-        store.restartBehind({ sequence: cursor.base, epochs: cursor.epochs }, logClockMs);
-        const { state } = env.stateFile;
-        env.stateFile.replace({ ...state, bootstrap: { phase: "replaying", mustReach: cursor.mustReach } });
+    const { base, epochs, mustReach, lineage } = cursor;
+    store.applier.setBase({ sequence: base, versionBase: epochs.at(-1)?.versionBase ?? 0, logClockMs }, () =>
+      this.#restartLog({ sequence: base, epochs }, logClockMs, () => {
+        env.stateFile.replace({ ...env.stateFile.state, bootstrap: { phase: "replaying", mustReach, lineage } });
         this.#isBusy = false;
         this.#cursor = null;
         this.#parts.onSessionNeeded();
-      },
+      }),
     );
+  }
+
+  /** Starts the log behind the tree's position, as soon as the disk has room for it; then `next`, unless this copy has ended. */
+  #restartLog(
+    base: { readonly sequence: Sequence; readonly epochs: readonly EpochOfBase[] },
+    logClockMs: number,
+    next: () => void,
+  ): void {
+    const { env, store } = this.#parts;
+    if (this.#isEnded) return this.#stopHere();
+    try {
+      store.restartBehind(base, logClockMs);
+    } catch (error) {
+      if (!(error instanceof KvError) || error.code !== "DISK_FULL") throw error;
+      env.timers.after(ROOM_RETRY_MS, () => this.#restartLog(base, logClockMs, next));
+      return;
+    }
+    next();
   }
 }

@@ -127,6 +127,9 @@ export class Follower {
       this.#bootstrap.onSession(this.#sid, leadership.lineage);
       return;
     }
+    if (this.#bootstrap?.isOfOtherHistory(leadership.lineage) === true) {
+      return this.#resync("Acknowledged entries were given up while the copied rows were being made whole");
+    }
     this.#phase = "streaming";
     this.#isMatched = false;
     this.#isPullOpen = false;
@@ -171,7 +174,9 @@ export class Follower {
     if (!this.#isOurs(from, diverged) || this.#phase !== "streaming") return;
     this.#phase = "cutting";
     this.#parts.store.quiesce(() => {
-      if (!this.#isEnded) this.#cut(diverged);
+      if (this.#isEnded) return;
+      this.#expectNothing();
+      this.#cut(diverged);
     });
   }
 
@@ -195,8 +200,7 @@ export class Follower {
 
   /** The leader says that it is of another opinion about the epoch: go by what is known now. */
   #onNotLeader(): void {
-    this.#phase = this.#phase === "halted" ? "halted" : "greeting";
-    this.#sid = "";
+    this.onDisconnected(this.#parts.leader);
     this.#parts.onLost();
   }
 
@@ -223,8 +227,9 @@ export class Follower {
   end(done: () => void): void {
     this.#isEnded = true;
     this.#timer?.cancel();
-    this.#bootstrap?.end();
-    this.#parts.store.quiesce(done);
+    const quiesce = (): void => this.#parts.store.quiesce(done);
+    if (this.#bootstrap === null) quiesce();
+    else this.#bootstrap.end(quiesce);
   }
 
   get #isComplete(): boolean {
@@ -358,6 +363,12 @@ export class Follower {
     return from === this.#parts.leader && message.sid === this.#sid && message.epoch === this.#leadership?.epoch;
   }
 
+  /** Nothing that came before fills the window, and what comes next fits, or waits anew. */
+  #expectNothing(): void {
+    this.#window.reset();
+    this.#isAwaitingRoom = false;
+  }
+
   /** §2.11, with rule P2: what is committed or in the tree is never cut by mistake. */
   #cut(answer: Diverged): void {
     const { store, env, leader } = this.#parts;
@@ -385,8 +396,9 @@ export class Follower {
   /** Throws this copy away and takes a new one from the leader (§2.12, rule I5). */
   #resync(reason: string): void {
     this.#phase = "cutting";
+    this.#expectNothing();
     this.#parts.env.logger.warn("This copy starts anew from the leader's rows", { reason });
-    this.#bootstrap?.end();
+    this.#bootstrap?.end(() => {});
     this.#bootstrap = this.#newBootstrap();
     this.#bootstrap.begin();
   }

@@ -12,8 +12,8 @@ import type { PeerNetwork } from "../wire/peer-network.ts";
 export type BootstrapMark =
   /** Rows are being copied; the cursor is kept in the tree, beside the rows. */
   | { readonly phase: "copying" }
-  /** Rows are copied; the log must be applied up to `mustReach` before they make sense together. */
-  | { readonly phase: "replaying"; readonly mustReach: number };
+  /** Rows are copied; the log of the same `lineage` must be applied up to `mustReach` before they make sense together. */
+  | { readonly phase: "replaying"; readonly mustReach: number; readonly lineage: number };
 
 /** What a member must not forget: the changing part of `node.json`. Replaced whole, flushed before it is acted upon. */
 export interface MemberState {

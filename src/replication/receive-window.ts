@@ -17,6 +17,11 @@ export class ReceiveWindow {
     this.#parts = this.#parts.filter((part) => part.through > sequence);
   }
 
+  /** What was not written has been dropped, and the rest is flushed. */
+  reset(): void {
+    this.#parts = [];
+  }
+
   get isFull(): boolean {
     return this.#parts.reduce((total, part) => total + part.bytes, 0) >= UNFLUSHED_BYTES_MAX;
   }

@@ -98,7 +98,7 @@ describe("a restart", () => {
   });
 
   test("of a member that is still copying its data never leads", () => {
-    const state = stateOf("a", { leadership: led, bootstrap: { phase: "replaying", mustReach: 10 } });
+    const state = stateOf("a", { leadership: led, bootstrap: { phase: "replaying", mustReach: 10, lineage: 0 } });
     waits(decide({ state }), /promote a member that has the data/);
   });
 

@@ -60,6 +60,8 @@ export class ShardStore {
   #settledSequence: Sequence;
   #appliedSequence: Sequence;
   #versionBase: number;
+  /** Whether the log goes on where the tree ends. Where it does not, nothing is replayed or applied until `restartBehind`. */
+  #isContinuous: boolean;
 
   /** Replays what the log holds beyond the tree into the memtable. Blocking; throws EntryFormatError on damage. */
   constructor(parts: ShardStoreParts, listener: ShardStoreListener) {
@@ -79,7 +81,8 @@ export class ShardStore {
     this.#commitSequence = Math.max(commitInLog, applyingThrough);
     this.#settledSequence = Math.min(this.#commitSequence, parts.log.durableSequence);
     this.#versionBase = versionBaseAt(parts.log.epochs, appliedSequence);
-    this.#replay();
+    this.#isContinuous = parts.log.startSequence <= appliedSequence + 1 && applyingThrough <= parts.log.lastSequence;
+    if (this.#isContinuous) this.#replay();
     this.memtable.settle(this.#settledSequence);
     this.applier = parts.makeApplier((sequence) => this.#onApplied(sequence));
     this.#pacer = new ApplyPacer(parts.timers, () => this.#apply());
@@ -202,12 +205,22 @@ export class ShardStore {
     return cut.length;
   }
 
-  /** Starts anew behind a copied state (§2.12); the tree has been filled through the applier before. Only while quiet. */
+  /** Empties the tree for a copy (§2.12). The log is no continuation of it from now on. Only while quiet. */
+  wipeTree(done: () => void): void {
+    this.#isContinuous = false;
+    this.applier.wipe(done);
+  }
+
+  /**
+   * Starts anew behind a copied state (§2.12); the tree has been filled through the applier before. Only while quiet. Throws
+   * KvError DISK_FULL with nothing changed.
+   */
   restartBehind(
     base: { readonly sequence: Sequence; readonly epochs: readonly EpochMark[] },
     logClockMs: number,
   ): void {
     this.log.restart(base);
+    this.#isContinuous = true;
     this.memtable.reset(base.sequence);
     this.#lastSequence = base.sequence;
     this.#lastEpoch = this.log.lastEpoch;
@@ -267,6 +280,7 @@ export class ShardStore {
   }
 
   #apply(): void {
+    if (!this.#isContinuous) return this.#pacer.finished(0);
     this.memtable.seal();
     this.applier.applyThrough(mutant("M102") ? this.#commitSequence : this.#settledSequence);
   }
@@ -280,7 +294,8 @@ export class ShardStore {
   }
 
   #unappliedBytes(): number {
-    return this.#settledSequence > this.#appliedSequence ? Math.max(1, this.memtable.sizeBytes) : 0;
+    const isBehind = this.#isContinuous && this.#settledSequence > this.#appliedSequence;
+    return isBehind ? Math.max(1, this.memtable.sizeBytes) : 0;
   }
 
   #forgetAfter(sequence: Sequence): void {

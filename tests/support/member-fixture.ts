@@ -1,6 +1,7 @@
 import { silentLogger } from "../../src/base/logger.ts";
 import { SeededRandom } from "../../src/base/random.ts";
 import { DiscardedEntries } from "../../src/log/discarded-entries.ts";
+import type { LogSizes } from "../../src/log/log-parts.ts";
 import { NodeFile } from "../../src/log/node-file.ts";
 import { SegmentedLog } from "../../src/log/segmented-log.ts";
 import { SPACE } from "../../src/model/entry.ts";
@@ -19,12 +20,12 @@ import type { ShardStore } from "../../src/shard/shard-store.ts";
 import { MemoryTree, MemoryTreeFile } from "../../src/tree/memory-tree.ts";
 import type { PeerMessage } from "../../src/wire/peer-network.ts";
 import { ManualTimers } from "./manual-timers.ts";
-import { SimDisk } from "./sim-disk.ts";
+import { SimCrashError, SimDisk } from "./sim-disk.ts";
 
 const DIRECTORY = "/node";
 const SHARD = "Delhi";
 const CLUSTER = "india";
-const SIZES = { segmentBytesFirst: 4096, segmentBytesMax: 16_384, tailBytesMax: 2048 };
+const SIZES: LogSizes = { segmentBytesFirst: 4096, segmentBytesMax: 16_384, tailBytesMax: 2048 };
 const NO_BODY = Buffer.alloc(0);
 
 /** The members of the fixture's shard: the first is the file's leader. */
@@ -41,6 +42,8 @@ export interface MemberFixtureOptions {
   readonly node: NodeName;
   readonly replication?: "async" | "in-sync";
   readonly members?: readonly NodeName[];
+  readonly logRetainBytesMax?: number;
+  readonly sizes?: LogSizes;
 }
 
 /**
@@ -55,6 +58,8 @@ export class MemberFixture {
   /** Everything the member has sent since this was last emptied. */
   sent: Sent[] = [];
   readonly fatal: Error[] = [];
+  /** The next process dies in the middle of the change to its disk that comes after so many. */
+  diesAfterChanges: number | null = null;
   /** How long one transaction of the applier takes. */
   transactionMs = 0;
   readonly #options: MemberFixtureOptions;
@@ -74,6 +79,10 @@ export class MemberFixture {
     return this.#present.member;
   }
 
+  get isStarted(): boolean {
+    return this.#present !== null;
+  }
+
   get state(): MemberState {
     if (this.#present === null) throw new Error("the member is not started");
     return this.#present.file.state;
@@ -86,6 +95,8 @@ export class MemberFixture {
 
   /** Starts the process; `state` is what its directory remembers, if it is new. */
   start(state: Partial<MemberState> = {}): void {
+    if (this.diesAfterChanges !== null) this.disk.crashAfterChanges(this.diesAfterChanges);
+    this.diesAfterChanges = null;
     const random = this.#random.fork(`life ${this.disk.life}`);
     const store = { node: this.node, store: `store-${this.node}`, generation: 0 };
     const fresh = { store, seenEpoch: NO_EPOCH, leadership: null, bootstrap: null, damage: null, conflict: null };
@@ -146,8 +157,8 @@ export class MemberFixture {
   /** The last message of one type. */
   last<Type extends MessageType>(type: Type): Sent<Type> {
     const found = this.all(type).at(-1);
-    if (found === undefined)
-      throw new Error(`no ${type} was sent; sent: ${this.sent.map((one) => one.type).join(" ")}`);
+    const types = this.sent.map((one) => one.type).join(" ");
+    if (found === undefined) throw new Error(`no ${type} was sent; sent: ${types}`);
     return found;
   }
 
@@ -205,7 +216,7 @@ export class MemberFixture {
       replication,
       minInSync: 1,
       logRetainBytes: 0,
-      logRetainBytesMax: 1_000_000,
+      logRetainBytesMax: this.#options.logRetainBytesMax ?? 1_000_000,
       heartbeatMs: 200,
       startupWaitMs: 1000,
       isFirstLeader: this.node === members[0],
@@ -218,7 +229,9 @@ export class MemberFixture {
     readonly noteDamage: Parameters<typeof openShardStore>[2];
   }): ShardStore {
     const { timers } = this;
-    const onFatal = (error: Error): void => void this.fatal.push(error);
+    const onFatal = (error: Error): void => {
+      if (!(error instanceof SimCrashError)) this.fatal.push(error);
+    };
     const openers: Parameters<typeof openShardStore>[0] = {
       clock: timers,
       timers,
@@ -230,7 +243,7 @@ export class MemberFixture {
           timers,
           random: parts.random,
           logger: silentLogger,
-          sizes: SIZES,
+          sizes: this.#options.sizes ?? SIZES,
           whenMissing: "create",
           onCorruption,
           onFatal,

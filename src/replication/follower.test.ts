@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { encodeEntry, SPACE } from "../model/entry.ts";
+import type { Leadership } from "../model/leadership.ts";
+import type { Epoch, Sequence } from "../model/position.ts";
+import { MemberFixture, NODES } from "../../tests/support/member-fixture.ts";
+import { epochStart, termOf } from "../../tests/support/store-fixture.ts";
+
+const MIB = 1024 * 1024;
+
+function leadershipOf(epoch: Epoch, lineage = 0): Leadership {
+  const leader = { node: NODES.a, store: "store-a", generation: 0 };
+  return { epoch, term: termOf(epoch), leader, lineage, inSync: [leader], setVersion: 1 };
+}
+
+function startOf(epoch: Epoch, sequence: Sequence): Buffer {
+  return encodeEntry({ epoch, sequence, timestampMs: 1, body: epochStart(termOf(epoch)) });
+}
+
+function entryOf(epoch: Epoch, sequence: Sequence, valueBytes: number): Buffer {
+  const value = Buffer.alloc(valueBytes);
+  const mutations = [{ space: SPACE.user, key: `key ${sequence}`, value, expiryMs: 0, contentType: "" }];
+  return encodeEntry({ epoch, sequence, timestampMs: 1, body: { kind: "data", mutations } });
+}
+
+/** A replica of `a`, which the test plays. */
+class Replica {
+  readonly fixture = new MemberFixture({
+    node: NODES.b,
+    sizes: { segmentBytesFirst: 32 * MIB, segmentBytesMax: 32 * MIB, tailBytesMax: MIB },
+  });
+  #leadership = leadershipOf(1);
+
+  start(): void {
+    this.fixture.start();
+    this.fixture.advance(1500);
+  }
+
+  /** The leader welcomes the replica's next greeting. */
+  welcome(leadership: Leadership): void {
+    this.#leadership = leadership;
+    this.fixture.advance(600);
+    this.fixture.sent = [];
+    this.fixture.hear(NODES.a, "WELCOME", { sid: "s", leadership, boot: "1" });
+  }
+
+  /** The leader answers the last pull. */
+  send(body: Buffer, commit: Sequence): void {
+    const after = this.fixture.last("PULL").header.fromSeq - 1;
+    const header = { sid: "s", epoch: this.#leadership.epoch, beacon: 1, after, commit, leaseOk: true, lastEcho: 0 };
+    this.fixture.hear(NODES.a, "ENTRIES", { ...header, logEnd: after + 1, logStart: 1 }, body);
+    this.fixture.advance(20);
+  }
+
+  diverged(end: Sequence): void {
+    const { epoch } = this.#leadership;
+    this.fixture.hear(NODES.a, "DIVERGED", { sid: "s", epoch, dEpoch: 1, dTerm: termOf(1), dEndSeq: end });
+  }
+}
+
+describe("A replica", () => {
+  it("pulls again after a cut that took what waited for its slow disk", () => {
+    const replica = new Replica();
+    const { fixture } = replica;
+    replica.start();
+    replica.welcome(leadershipOf(1));
+    replica.send(startOf(1, 1), 1);
+    fixture.disk.faults.flushMs = () => 8000;
+    replica.send(entryOf(1, 2, 100), 1);
+    replica.send(entryOf(1, 3, 5 * MIB), 1);
+    assert.deepEqual([fixture.store.lastSequence, fixture.store.log.lastSequence], [3, 2], "much waits for the disk");
+    fixture.member.onDisconnected(NODES.a);
+    replica.welcome(leadershipOf(2));
+    replica.diverged(1);
+    fixture.disk.faults.flushMs = () => 0;
+    fixture.advance(9000);
+    assert.equal(fixture.store.lastSequence, 1);
+    replica.welcome(leadershipOf(2));
+    assert.equal(fixture.last("PULL").header.fromSeq, 2);
+  });
+
+  it("copies anew when what its rows were being made whole with is given up", () => {
+    const replica = new Replica();
+    const { fixture } = replica;
+    fixture.start({ bootstrap: { phase: "replaying", mustReach: 9, lineage: 0 } });
+    fixture.advance(1500);
+    replica.welcome(leadershipOf(1, 0));
+    assert.deepEqual(fixture.state.bootstrap, { phase: "replaying", mustReach: 9, lineage: 0 });
+    fixture.member.onDisconnected(NODES.a);
+    const { store } = fixture.state.store;
+    replica.welcome(leadershipOf(1001, 1));
+    assert.deepEqual(fixture.state.bootstrap, { phase: "copying" });
+    assert.notEqual(fixture.state.store.store, store);
+  });
+});
