@@ -98,7 +98,9 @@ export class ReplicaSessions {
     if (session === undefined) return;
     session.isComplete = pull.complete;
     const end = { lastEpoch: pull.lastEpoch, lastTerm: pull.lastTerm, lastSequence: pull.fromSeq - 1 };
-    if (!session.isMatched && !this.#match(session, end)) return;
+    // Nothing that this log does not have was ever sent: whoever names more has not been matched with it.
+    const isBeyond = end.lastSequence > this.#parts.store.log.lastSequence && !mutant("M10");
+    if ((!session.isMatched || isBeyond) && !this.#match(session, end)) return;
     session.pulledThrough = end.lastSequence;
     this.#acknowledge(session, pull);
     session.parked = pull;
@@ -188,19 +190,16 @@ export class ReplicaSessions {
     const verdict = checkPosition(end, log);
     const { sid, node } = session;
     const { epoch } = this.#parts.leadership();
+    session.isMatched = verdict.kind === "matched";
     if (verdict.kind === "trimmed") {
       this.#parts.link.send(node, "SNAPSHOT_NEEDED", { sid, epoch, logStart: log.startSequence });
-      return false;
-    }
-    if (verdict.kind === "diverged") {
+    } else if (verdict.kind === "diverged") {
       const { mark, endSequence } = verdict;
       const dEpoch = mark?.epoch ?? 0;
       const dTerm = mark?.term ?? "0000000000000000";
       this.#parts.link.send(node, "DIVERGED", { sid, epoch, dEpoch, dTerm, dEndSeq: endSequence });
-      return false;
     }
-    session.isMatched = true;
-    return true;
+    return session.isMatched;
   }
 
   /** Takes a confirmation: what is flushed *and* was checked against our log (§2.6 step 4). */
