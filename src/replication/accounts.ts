@@ -6,14 +6,14 @@ import type { State } from "./messages.ts";
 /**
  * What the other members of the shard say of themselves (rules T3, T4).
  *
- * Owns one account a member, the newest; `ask` starts a round, and only answers to the present round count for
- * `haveAllAnswered`.
+ * Owns the answers of the present round, which `ask` starts; those to older rounds, or to somebody else on this node, say
+ * nothing about it.
  */
 export class Accounts {
   readonly #clock: Clock;
   readonly #link: MemberLink;
   readonly #others: readonly NodeName[];
-  readonly #accounts = new Map<NodeName, { readonly state: State; readonly round: number }>();
+  readonly #accounts = new Map<NodeName, State>();
   #round = 0;
   askedMs: number = Number.NEGATIVE_INFINITY;
 
@@ -26,6 +26,7 @@ export class Accounts {
   /** Starts a new round: everybody is asked. */
   ask(): void {
     this.#round++;
+    this.#accounts.clear();
     this.askAgain();
   }
 
@@ -47,15 +48,14 @@ export class Accounts {
   /** Those who answered in this round, log recovered. */
   answered(): State[] {
     return this.#others.flatMap((node) => {
-      const account = this.#accounts.get(node);
-      return account !== undefined && account.round === this.#round && account.state.recovered ? [account.state] : [];
+      const state = this.#accounts.get(node);
+      return state?.recovered === true ? [state] : [];
     });
   }
 
   /** Those who did not (yet). */
   silent(): NodeName[] {
-    const answered = new Set(this.answered().map((state) => state.store.node));
-    return this.#others.filter((node) => !answered.has(node));
+    return this.#others.filter((node) => this.#accounts.get(node)?.recovered !== true);
   }
 
   get haveAllAnswered(): boolean {

@@ -5,7 +5,8 @@ import { KvError } from "../model/errors.ts";
 import type { InSyncMember, Leadership } from "../model/leadership.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Operation, ReplyCallback, RequestOptions } from "../model/operation.ts";
-import { NO_EPOCH, PROMOTION_VERSION_STEP, type NodeName, type Sequence, type StoreRef } from "../model/position.ts";
+import { NO_EPOCH, PROMOTION_VERSION_STEP } from "../model/position.ts";
+import type { Epoch, NodeName, Sequence, StoreRef } from "../model/position.ts";
 import type { ReplicaStatus } from "../model/status.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { AppendTimes } from "./append-times.ts";
@@ -18,6 +19,7 @@ import type { IncomingMessage } from "./messages.ts";
 import { PendingAnswers, type Guarantee } from "./pending-answers.ts";
 import { ReplicaSessions, type ReplicaSession } from "./replica-sessions.ts";
 import { SnapshotSource } from "./snapshot-source.ts";
+import { PROMOTION_EPOCH_STEP } from "./startup-decision.ts";
 
 /** What a leadership is made of. `leadership` is already durable in this node's state. */
 export interface LeaderTermParts {
@@ -183,7 +185,7 @@ export class LeaderTerm {
     const start: EpochStart = {
       term: leadership.term,
       previous: last.epoch === 0 ? NO_EPOCH : last,
-      versionBase: store.versionBase + (isPromotion ? PROMOTION_VERSION_STEP : 0),
+      versionBase: isPromotion ? versionBaseOf(leadership.epoch, store.versionBase) : store.versionBase,
       lineage: leadership.lineage,
       inSync: leadership.inSync.flatMap(boundStore),
     };
@@ -282,4 +284,12 @@ export class LeaderTerm {
 
 function boundStore(member: InSyncMember): StoreRef[] {
   return member.store === null ? [] : [{ node: member.node, store: member.store, generation: member.generation }];
+}
+
+/**
+ * The version base of a promotion: larger than that of every leadership which it outranks, also of one whose beginning never
+ * reached this log (rule G3). Promotions are a step of epochs apart, so the steps below `epoch` count them, and perhaps more.
+ */
+function versionBaseOf(epoch: Epoch, present: number): number {
+  return Math.max(present + PROMOTION_VERSION_STEP, Math.floor(epoch / PROMOTION_EPOCH_STEP) * PROMOTION_VERSION_STEP);
 }

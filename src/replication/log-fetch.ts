@@ -20,7 +20,8 @@ export interface LogFetchParts {
 }
 
 const REPEAT_MS = 500;
-const SILENCE_MS_MAX = 5000;
+/** Without an answer, or without room to take one in, for this long, it is given up. */
+const STANDSTILL_MS_MAX = 5000;
 
 /** Answers FETCH from whatever is in this log, in any role (rules T1, T3). */
 export function answerFetch(
@@ -69,11 +70,11 @@ export class LogFetch {
   onFetched(from: NodeName, fetched: Fetched, body: Buffer): void {
     const { store, env } = this.#parts;
     if (this.#isDone || from !== this.#parts.from || fetched.id !== this.#id) return;
-    this.#heardMs = env.clock.nowMs();
     if (!fetched.isPrefix) return this.#finish(false);
+    if (body.length > 0 && store.roomFor(body.length) !== "yes") return;
+    this.#heardMs = env.clock.nowMs();
     if (fetched.after !== store.lastSequence) return;
     if (body.length > 0) {
-      if (store.roomFor(body.length) !== "yes") return;
       try {
         store.receive(body, Number.MAX_SAFE_INTEGER);
       } catch (error) {
@@ -98,7 +99,7 @@ export class LogFetch {
   #ask(): void {
     const { store, link, from, env } = this.#parts;
     if (this.#isDone) return;
-    if (env.clock.nowMs() - this.#heardMs > SILENCE_MS_MAX) return this.#finish(false);
+    if (env.clock.nowMs() - this.#heardMs > STANDSTILL_MS_MAX) return this.#finish(false);
     const { lastEpoch, lastSequence } = store;
     this.#id++;
     link.send(from, "FETCH", { id: this.#id, lastEpoch: lastEpoch.epoch, lastTerm: lastEpoch.term, lastSequence });

@@ -15,10 +15,12 @@ export interface MemberStatusParts {
   readonly store: ShardStore | null;
   readonly statistics: MemberStatistics;
   readonly epoch: Epoch;
+  /** Damage found in this copy, as a sentence; null when there is none. */
+  readonly damage: string | null;
 }
 
 /** A member's account of itself, as `kv status` and `/v1/cluster` show it. */
-export function describeMember({ env, node, duty, store, statistics, epoch }: MemberStatusParts): MemberStatus {
+export function describeMember({ env, node, duty, store, statistics, epoch, damage }: MemberStatusParts): MemberStatus {
   const { state } = env.stateFile;
   const readiness = readinessOf(duty, state);
   const lag = duty.kind === "following" ? duty.follower.lag() : { entries: 0, ms: 0 };
@@ -27,7 +29,7 @@ export function describeMember({ env, node, duty, store, statistics, epoch }: Me
   return {
     node,
     role: roleOf(duty),
-    state: readiness.reason,
+    state: damage === null ? readiness.reason : `${readiness.reason}; ${damage}`,
     ready: readiness.ready,
     epoch,
     store: state.store.store,

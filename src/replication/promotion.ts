@@ -8,7 +8,8 @@ import type { Accounts } from "./accounts.ts";
 import { LogFetch } from "./log-fetch.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
-import type { Fetched, State, SteppedDown, StoredLeadership } from "./messages.ts";
+import type { Fetched, LogEnd, State, SteppedDown, StoredLeadership } from "./messages.ts";
+import { checkPosition } from "./position-check.ts";
 import { highestEpoch, highestLeadership, PROMOTION_EPOCH_STEP } from "./startup-decision.ts";
 
 export interface PromotionParts {
@@ -31,6 +32,7 @@ export interface PromotionParts {
 const GATHER_MS = 1000;
 const STEP_DOWN_MS = 2000;
 const STORE_MS = 1000;
+const ID_COUNT = 2 ** 31;
 
 /**
  * A promotion of this node by the operator (rule T1), step by step: ask everybody; refuse what could lose acknowledged
@@ -51,9 +53,12 @@ export class Promotion {
   #step: "gathering" | "stepping-down" | "fetching" | "storing" | "done" = "gathering";
   #missingEntries = 0;
   #isLeaderGone = false;
+  /** Tells answers to this promotion from those to an earlier one. */
+  readonly #id: number;
 
   constructor(parts: PromotionParts) {
     this.#parts = parts;
+    this.#id = parts.env.random.below(ID_COUNT);
   }
 
   start(): void {
@@ -69,8 +74,8 @@ export class Promotion {
   }
 
   onSteppedDown(from: NodeName, message: SteppedDown): void {
-    if (this.#step !== "stepping-down" || from !== this.#known?.leader.node) return;
-    this.#fetchFrom(from, message.lastSequence);
+    if (this.#step !== "stepping-down" || from !== this.#known?.leader.node || message.id !== this.#id) return;
+    this.#fetchFrom(from, message);
   }
 
   onFetched(from: NodeName, fetched: Fetched, body: Buffer): void {
@@ -82,10 +87,15 @@ export class Promotion {
   }
 
   onStoredLeadership(from: NodeName, message: StoredLeadership): void {
-    if (this.#step !== "storing") return;
+    if (this.#step !== "storing" || message.id !== this.#id) return;
     if (!message.accepted) return this.#refuse(`${from} knows of a higher epoch; run the command again`);
     this.#stored.add(from);
     if (this.#answered.every((state) => this.#stored.has(state.store.node))) this.#begin();
+  }
+
+  /** Ends the promotion where it is: something else has decided the role of this node. */
+  giveUp(reason: string): void {
+    this.#refuse(reason);
   }
 
   /** Looks at what everybody said and decides whether to go on. */
@@ -159,9 +169,10 @@ export class Promotion {
 
   #askToStepDown(): void {
     const { link, env, config, request } = this.#parts;
+    if (this.#step === "done") return;
     const leader = this.#known?.leader.node ?? config.node;
     if (leader === config.node || this.#isLeaderGone) return this.#fetchLongest();
-    link.send(leader, "STEP_DOWN", { id: 1, epoch: this.#known?.epoch ?? 0 });
+    link.send(leader, "STEP_DOWN", { id: this.#id, epoch: this.#known?.epoch ?? 0 });
     this.#timer = env.timers.after(STEP_DOWN_MS, () => {
       this.#isLeaderGone = true;
       this.#findings.push(`Leader ${leader} did not step down in time`);
@@ -177,13 +188,14 @@ export class Promotion {
       .filter((one) => one.lastEpoch >= store.lastEpoch.epoch && one.lastSequence > store.lastSequence)
       .sort((a, b) => b.lastEpoch - a.lastEpoch || b.lastSequence - a.lastSequence)[0];
     if (longest === undefined) this.#storeEverywhere();
-    else this.#fetchFrom(longest.store.node, longest.lastSequence);
+    else this.#fetchFrom(longest.store.node, longest);
   }
 
-  #fetchFrom(node: NodeName, logEnd: number): void {
+  /** A log as long as the other one is not enough: its end may be of another leadership, and stand against it. */
+  #fetchFrom(node: NodeName, end: LogEnd): void {
     this.#timer?.cancel();
     const { env, link, store, request } = this.#parts;
-    if (store.lastSequence >= logEnd && !this.#isLeaderGone) return this.#storeEverywhere();
+    if (checkPosition(end, store.log).kind !== "diverged") return this.#storeEverywhere();
     this.#step = "fetching";
     this.#fetch = new LogFetch({
       env,
@@ -223,7 +235,7 @@ export class Promotion {
     };
     if (this.#answered.length === 0) return this.#begin();
     for (const { store: other } of this.#answered) {
-      link.send(other.node, "STORE_LEADERSHIP", { id: 1, leadership: this.#leadership });
+      link.send(other.node, "STORE_LEADERSHIP", { id: this.#id, leadership: this.#leadership });
     }
     this.#timer = env.timers.after(STORE_MS, () => this.#begin());
   }

@@ -50,6 +50,10 @@ export class Roles {
   #store: ShardStore | null = null;
   #duty: Duty = { kind: "starting" };
   #polledMs = 0;
+  /** The operator's promotion of this node, from its first question to its report. */
+  #promotion: Promotion | null = null;
+  /** How often a duty was left: only the newest one who waits for a quiet store decides what comes next. */
+  #leaveCount = 0;
   #isStopped = false;
 
   constructor(parts: RolesParts) {
@@ -77,6 +81,7 @@ export class Roles {
   /** Leaves the present duty for good. */
   stop(done: () => void): void {
     this.#isStopped = true;
+    this.#promotion?.giveUp("The node is shutting down");
     this.#leave(done);
   }
 
@@ -122,6 +127,7 @@ export class Roles {
   /** Leads with a new epoch, in the place that this node's own state or the configuration gives it (rule T2). */
   #leadAgain(base: Leadership | null): void {
     const { state } = this.#env.stateFile;
+    const hasBegun = base === null || hasStartOf(this.#store, base);
     const epoch = highestEpoch({ state, logEnd: logEndOf(this.#store), accounts: this.#accounts.answered() }) + 1;
     const isOldEpoch = mutant("M27") && base !== null;
     this.#lead(
@@ -133,7 +139,7 @@ export class Roles {
         inSync: base?.inSync ?? allListed(this.#config, state),
         setVersion: (base?.setVersion ?? 0) + 1,
       },
-      false,
+      !hasBegun,
     );
   }
 
@@ -186,7 +192,8 @@ export class Roles {
 
   #poll(): void {
     const nowMs = this.#env.clock.nowMs();
-    if (nowMs - this.#polledMs < POLL_MS) return;
+    // A new round would make those who have answered a promotion look silent.
+    if (this.#promotion !== null || nowMs - this.#polledMs < POLL_MS) return;
     this.#polledMs = nowMs;
     this.#accounts.ask();
   }
@@ -195,13 +202,18 @@ export class Roles {
   #leave(next: () => void): void {
     const duty = this.#duty;
     const store = this.#store;
+    const count = ++this.#leaveCount;
+    const onQuiet = (): void => {
+      if (count === this.#leaveCount) next();
+    };
     this.#duty = { kind: "changing" };
     if (duty.kind === "leading") duty.term.end();
     if (duty.kind === "catching-up") duty.fetch.end();
+    if (duty.kind === "promoting") duty.promotion.giveUp("Another leadership has begun meanwhile");
     if (store === null) return next();
     if (mutant("M93")) next();
-    else if (duty.kind === "following") duty.follower.end(next);
-    else store.quiesce(next);
+    else if (duty.kind === "following") duty.follower.end(onQuiet);
+    else store.quiesce(onQuiet);
   }
 
   /** Once in a while: a leader suspended for a promotion that never came, members that are not heard of (rule T4). */
@@ -236,8 +248,8 @@ export class Roles {
         new KvError("INVALID_ARGUMENT", `${this.#config.node} is a member of shard ${this.#config.shard.name} only`),
       );
     }
-    if (store === null || this.#duty.kind === "promoting" || this.#duty.kind === "changing") {
-      return done(new KvError("NOT_READY", `${this.#config.node} is starting or changing its role; try again`));
+    if (store === null || this.#promotion !== null || this.#duty.kind === "changing") {
+      return done(new KvError("NOT_READY", `${this.#config.node} is starting, changing its role or being promoted; try again`));
     }
     const promotion: Promotion = new Promotion({
       env: this.#env,
@@ -254,10 +266,12 @@ export class Roles {
         }),
       lead: (leadership) => this.#lead(leadership, true),
       done: (report) => {
+        this.#promotion = null;
         if (this.#duty.kind === "promoting") this.decide();
         done(report);
       },
     });
+    this.#promotion = promotion;
     promotion.start();
   }
 
@@ -265,9 +279,22 @@ export class Roles {
   onDeposed(epoch: number): void {
     this.#memory.noteSeen(epoch);
     this.#leave(() => {
+      // It may have been told of while the store became quiet.
+      if ((this.#memory.known?.epoch ?? 0) >= epoch) return this.decide();
       this.#wait(`Another member has seen epoch ${epoch}; looking for its leader`);
       this.#accounts.ask();
     });
+  }
+
+  /**
+   * A replica with a damaged row throws its copy away and takes a new one (rule S5). False, with nothing done, in any other
+   * role: a leader can only say so, and never serve the row, until another member is promoted.
+   */
+  replaceCopy(damage: string): boolean {
+    if (this.#duty.kind !== "following" || this.#memory.state.bootstrap !== null) return false;
+    this.#memory.noteDamage(damage, true);
+    this.#leave(() => this.decide());
+    return true;
   }
 
   /** This node leads with `epoch`, and `other` knows that number with another term (rule T2): only an operator can tell. */
@@ -305,4 +332,9 @@ export class Roles {
     if (duty.kind === "leading") return duty.term.replicas().some((replica) => !replica.connected);
     return duty.kind === "waiting";
   }
+}
+
+/** Whether the log holds the entry that `leadership` began with: without it, others may know versions that this node does not. */
+function hasStartOf(store: ShardStore | null, { epoch, term }: Leadership): boolean {
+  return store?.log.epochs.some((mark) => mark.epoch === epoch && mark.term === term) === true;
 }

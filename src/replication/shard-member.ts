@@ -1,10 +1,11 @@
 import type { Timer } from "../base/clock.ts";
 import { SPACE } from "../model/entry.ts";
 import type { KvError } from "../model/errors.ts";
-import type { Key } from "../model/key.ts";
+import { keyForPeople, type Key } from "../model/key.ts";
 import type { Operation, ReplyCallback, RequestOptions } from "../model/operation.ts";
 import type { NodeName, Sequence, Version } from "../model/position.ts";
 import type { MemberStatus, PromotionReport, PromotionRequest } from "../model/status.ts";
+import { Scrub } from "../shard/scrub.ts";
 import type { PeerMessage } from "../wire/peer-network.ts";
 import { Accounts } from "./accounts.ts";
 import { readinessOf, roleOf, type Readiness } from "./duty.ts";
@@ -40,6 +41,9 @@ export class ShardMember {
   readonly #roles: Roles;
   #startedMs = 0;
   #timer: Timer | null = null;
+  #scrub: Scrub | null = null;
+  /** What the scrub found last, as a sentence, until a whole walk finds nothing. */
+  #damagedRow: string | null = null;
   #isStopped = false;
 
   constructor(env: MemberEnvironment, config: MemberConfig) {
@@ -77,6 +81,7 @@ export class ShardMember {
   stop(done: () => void): void {
     this.#isStopped = true;
     this.#timer?.cancel();
+    this.#scrub?.stop();
     this.#roles.stop(() => {
       this.#roles.store?.stop();
       done();
@@ -136,11 +141,17 @@ export class ShardMember {
   status(): MemberStatus {
     const { epoch } = this.knownLeader();
     const parts = { env: this.#env, node: this.#config.node, duty: this.#roles.duty, store: this.#roles.store };
-    return describeMember({ ...parts, statistics: this.#statistics, epoch });
+    const damage = this.#memory.state.damage ?? this.#damagedRow;
+    return describeMember({ ...parts, statistics: this.#statistics, epoch, damage });
   }
 
   readiness(): Readiness {
     return readinessOf(this.#roles.duty, this.#memory.state);
+  }
+
+  #onDamagedRow(key: string): void {
+    this.#damagedRow = `The stored record of key "${keyForPeople(key)}" is damaged on ${this.#config.node}`;
+    this.#env.logger.error(this.#damagedRow);
   }
 
   #open(): void {
@@ -155,6 +166,15 @@ export class ShardMember {
       this.#memory.noteDamage(damage, mustResync);
     });
     this.#roles.onRecovered(store);
+    this.#scrub = new Scrub({
+      tree: store.tree,
+      timers: this.#env.timers,
+      onCorrupt: (_space, key) => this.#onDamagedRow(key),
+      onWalked: (report) => {
+        if (report.corruptKeys.length === 0) this.#damagedRow = null;
+      },
+    });
+    this.#scrub.start();
   }
 
   #arm(): void {
@@ -173,6 +193,7 @@ export class ShardMember {
       else if (nowMs - this.#accounts.askedMs >= ASK_AGAIN_MS) this.#accounts.askAgain();
       return;
     }
+    if (this.#damagedRow !== null && this.#roles.replaceCopy(this.#damagedRow)) this.#damagedRow = null;
     this.#roles.onTick();
     this.#trim();
   }
