@@ -38,11 +38,7 @@ export class Accounts {
 
   onState(from: NodeName, state: State): void {
     // Others of this node ask the same question with numbers of their own: their answers do not take the place of ours.
-    if (this.#others.includes(from) && state.id === this.#round) this.#accounts.set(from, { state, round: state.id });
-  }
-
-  forget(node: NodeName): void {
-    this.#accounts.delete(node);
+    if (this.#others.includes(from) && state.id === this.#round) this.#accounts.set(from, state);
   }
 
   /** Those who answered in this round, log recovered. */

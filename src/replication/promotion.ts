@@ -58,7 +58,7 @@ export class Promotion {
 
   constructor(parts: PromotionParts) {
     this.#parts = parts;
-    this.#id = parts.env.random.below(ID_COUNT);
+    this.#id = Math.floor(parts.env.random.next() * ID_COUNT);
   }
 
   start(): void {
