@@ -116,6 +116,15 @@ describe("faults", () => {
     assert.equal(file.writeCount, 1);
   });
 
+  test("a conflict is over when a leadership with a higher number is heard of, not by news of the same number", () => {
+    const { file, memory } = knowing(leadershipOf(5, "a"));
+    memory.noteConflict("b", 5);
+    memory.remember({ ...leadershipOf(5, "a"), setVersion: 99 });
+    assert.notEqual(file.state.conflict, null);
+    memory.remember(leadershipOf(1005, "b"));
+    assert.equal(file.state.conflict, null);
+  });
+
   test("damage raises the store's generation, so that what it once confirmed counts no more (D7, M69)", () => {
     const check = (): void => {
       const { file, memory } = knowing(leadershipOf(5, "a"));

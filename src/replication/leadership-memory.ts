@@ -43,9 +43,11 @@ export class LeadershipMemory {
 
   /** Keeps `leadership` if it outranks what is known. */
   remember(leadership: Leadership): void {
-    const { known } = this;
+    const { known, state } = this;
     if (mutant("M29") || (known !== null && !outranks(leadership, known))) return;
-    this.#replaceLeadership(leadership, this.state);
+    // A higher number settles a contest between equal ones: somebody was promoted meanwhile (rule T2).
+    const isHigher = leadership.epoch > (known?.epoch ?? 0);
+    this.#replaceLeadership(leadership, isHigher ? { ...state, conflict: null } : state);
   }
 
   /** Equal numbers, different terms: two leaders began without knowing of each other (rules G6, T2). */
