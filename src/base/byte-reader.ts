@@ -74,8 +74,9 @@ export class ByteReader {
 
   #take(byteCount: number): number {
     const at = this.#position;
-    if (byteCount > this.#end - at)
-      {throw new TruncatedError(`Needs ${byteCount} bytes at ${at}, has ${this.#end - at}`);}
+    if (byteCount > this.#end - at) {
+      throw new TruncatedError(`Needs ${byteCount} bytes at ${at}, has ${this.#end - at}`);
+    }
     this.#position = at + byteCount;
     return at;
   }

@@ -249,7 +249,9 @@ export class Roles {
       );
     }
     if (store === null || this.#promotion !== null || this.#duty.kind === "changing") {
-      return done(new KvError("NOT_READY", `${this.#config.node} is starting, changing its role or being promoted; try again`));
+      return done(
+        new KvError("NOT_READY", `${this.#config.node} is starting, changing its role or being promoted; try again`),
+      );
     }
     const promotion: Promotion = new Promotion({
       env: this.#env,
