@@ -8,11 +8,12 @@ import type { ShardStore } from "../shard/shard-store.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import { decideCut, haltReason } from "./cut-decision.ts";
 import { keepEntriesBehind } from "./keep-discarded.ts";
+import { logEndOf } from "./member-account.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import { ReplicaLag } from "./replica-lag.ts";
-import type { Diverged, Entries, Heartbeat, IncomingMessage, LogEnd, Range, Refused, Welcome } from "./messages.ts";
+import type { Diverged, Entries, Heartbeat, IncomingMessage, Range, Refused, Welcome } from "./messages.ts";
 
 /** What following is made of. */
 export interface FollowerParts {
@@ -266,14 +267,14 @@ export class Follower {
   }
 
   #greet(): void {
-    const { env, link, leader, boot } = this.#parts;
+    const { env, store, link, leader, boot } = this.#parts;
     this.#phase = "greeting";
     this.#sid = "";
     this.#isPullOpen = false;
     this.#greetedMs = env.clock.nowMs();
     const { state } = env.stateFile;
     link.send(leader, "HELLO", {
-      ...this.#logEnd(),
+      ...logEndOf(store),
       store: state.store,
       boot,
       epoch: state.seenEpoch.epoch,
@@ -288,7 +289,7 @@ export class Follower {
     if (this.#window.isFull) return;
     this.#isPullOpen = true;
     this.#pulledMs = env.clock.nowMs();
-    const end = this.#logEnd();
+    const end = logEndOf(store);
     link.send(leader, "PULL", {
       sid: this.#sid,
       epoch: this.#leadership?.epoch ?? 0,
@@ -328,11 +329,6 @@ export class Follower {
     return mutant("M02") ? this.#parts.store.lastSequence : this.#parts.store.durableSequence;
   }
 
-  #logEnd(): LogEnd {
-    const { lastEpoch, lastSequence } = this.#parts.store;
-    return { lastEpoch: lastEpoch.epoch, lastTerm: lastEpoch.term, lastSequence };
-  }
-
   #heard(beacon: number): void {
     this.#lastHeardMs = this.#parts.env.clock.nowMs();
     this.#lastBeacon = Math.max(this.#lastBeacon, beacon);
@@ -349,12 +345,8 @@ export class Follower {
     if (this.isStreaming) this.#lag.noteVisible(store.settledSequence);
     this.#bootstrap?.onProgress();
     const { state } = env.stateFile;
-    const isRepaired = state.damage !== null && state.bootstrap === null && this.#isMatchedThrough(this.#knownCommit);
-    if (isRepaired) env.stateFile.replace({ ...state, damage: null });
-  }
-
-  #isMatchedThrough(sequence: Sequence): boolean {
-    return this.isStreaming && this.#knownCommit > 0 && this.#parts.store.settledSequence >= sequence;
+    const hasAll = this.isStreaming && this.#knownCommit > 0 && store.settledSequence >= this.#knownCommit;
+    if (state.damage !== null && state.bootstrap === null && hasAll) env.stateFile.replace({ ...state, damage: null });
   }
 
   #isOurs(from: NodeName, message: { readonly sid: string; readonly epoch: number }): boolean {
