@@ -98,6 +98,7 @@ class ClusterRun {
   }
 
   #readEverything(): void {
+    this.#healer.stop();
     const refused: string[] = [];
     this.#clients.readAll((key, why) => refused.push(`${key}: ${why}`));
     this.#require("every key can be read", this.#simulation.nowMs + READ_ALL_MS, () => this.#clients.openCount === 0);
@@ -108,7 +109,9 @@ class ClusterRun {
   #compareCopies(): void {
     const simulation = this.#simulation;
     const { machines } = this.#world;
-    const isApplied = (): boolean => machines.every(({ store }) => store !== null && store.appliedSequence === store.lastSequence);
+    const isApplied = (): boolean =>
+      machines.every(({ store }) => store !== null && store.appliedSequence === store.lastSequence) &&
+      this.#healer.faults().length === 0;
     this.#require("the trees take in the logs", simulation.nowMs + SETTLING_MS, isApplied);
     for (const ledger of this.#world.ledgers.values()) {
       const [first, ...others] = this.#world.machinesOf(ledger);

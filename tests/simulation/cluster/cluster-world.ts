@@ -93,6 +93,7 @@ export class ClusterWorld implements MachineObserver {
     const { markers, nowMs } = this.simulation;
     if (after.conflict !== null && before.conflict === null) markers.sometimes("conflict of equal epochs");
     if (after.bootstrap?.phase === "copying" && before.bootstrap?.phase !== "copying") this.#onCopyBegins(machine, before);
+    this.#onCopyEnds(machine, before, after);
     const isOwn = leadership?.leader.node === machine.node && leadership.leader.store === after.store.store;
     const isBegun = leadership?.term !== before.leadership?.term || leadership?.epoch !== before.leadership?.epoch;
     if (!isOwn || !isBegun) return;
@@ -165,7 +166,9 @@ export class ClusterWorld implements MachineObserver {
   /** An in-sync member is never cut off from the log (storage.md, Retention); a lossy promotion may make it start anew. */
   #onCopyBegins(machine: SimMachine, before: MemberState): void {
     this.simulation.markers.sometimes("copy begun");
+    machine.hasBeenCopy = true;
     const ledger = this.ledgerOf(machine);
+    this.#checkRetention(machine, before);
     const isExcused = before.damage !== null || before.bootstrap !== null || ledger.splitAtMs !== null;
     const isLossy = ledger.terms.some((term) => term.acceptsLoss);
     if (this.shape.replication !== "in-sync" || isExcused || isLossy) return;
@@ -173,6 +176,33 @@ export class ClusterWorld implements MachineObserver {
     const leader = this.othersOf(machine).find((other) => other.isLeading)?.state?.leadership;
     const isInSync = leader?.inSync.some((member) => member.store === store && member.generation === generation) === true;
     if (isInSync) this.simulation.fail("an in-sync member is never cut off", `${machine.node} has to copy everything anew`);
+  }
+
+  /** A copy is whole when the log has been replayed past everything that its rows may hold (§2.12 step 5). */
+  #onCopyEnds(machine: SimMachine, before: MemberState, after: MemberState): void {
+    if (before.bootstrap?.phase !== "replaying" || after.bootstrap !== null) return;
+    const { appliedSequence } = machine.treeFile.snapshot.position;
+    const { mustReach } = before.bootstrap;
+    this.simulation.markers.sometimes("copy is ahead of its base", mustReach > (machine.store?.log.startSequence ?? 0));
+    if (appliedSequence >= mustReach) return;
+    const detail = `${machine.node} calls its copy whole at ${appliedSequence}, it must reach ${mustReach}`;
+    this.simulation.fail("no copy is whole before its log has caught up with its rows", detail);
+  }
+
+  /**
+   * Nobody who is away is cut off before the log has grown to its limit, at least as far as one segment goes (storage.md, Retention).
+   * Not for logs that begin late for another reason: the leader was a copy itself, or its disk was full.
+   */
+  #checkRetention(machine: SimMachine, before: MemberState): void {
+    const leader = this.othersOf(machine).find((other) => other.isLeading);
+    const isExcused = before.bootstrap !== null || before.damage !== null || leader?.hasBeenCopy !== false;
+    const isFull = this.swarm.faults.some((fault) => fault.startsWith("disk"));
+    if (isExcused || isFull || leader.store === null || leader.store.log.startSequence === 1) return;
+    const { logSizes, logRetainBytesMax } = this.shape;
+    const leastBytes = Math.min(logRetainBytesMax, this.shape.diskBytes / 8) - 2 * logSizes.segmentBytesMax;
+    if (leader.store.log.sizeBytes >= leastBytes) return;
+    const detail = `${machine.node} is cut off by ${leader.node}, whose log has ${leader.store.log.sizeBytes} bytes`;
+    this.simulation.fail("nobody is cut off before the log is at its limit", detail);
   }
 
   #newestSet(machine: SimMachine): readonly { readonly store: string | null; readonly generation: number }[] {

@@ -15,6 +15,7 @@ export class Healer {
   readonly #operator: Operator;
   readonly #troubledSinceMs: Map<ShardLedger, number> = new Map();
   readonly #promoting: Set<ShardLedger> = new Set();
+  #isStopped = false;
   /** Promotions of this shard that were refused since the faults ended. */
   readonly #refusals: Map<ShardLedger, number> = new Map();
 
@@ -23,8 +24,14 @@ export class Healer {
     this.#operator = operator;
   }
 
+  /** Lets things be from now on. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
   start(): void {
     const look = (): void => {
+      if (this.#isStopped) return;
       for (const ledger of this.#world.ledgers.values()) this.#tend(ledger);
       this.#world.simulation.schedule(LOOK_EVERY_MS, "healer looks", look);
     };

@@ -77,6 +77,8 @@ export class SimMachine {
   /** Not before this is over is the machine started again. */
   heldUntilMs = 0;
   lastPausedMs = -1;
+  /** Whether its log once began anew behind copied rows. */
+  hasBeenCopy = false;
   /** Whether the node led when it died by itself. */
   wasLeading = false;
   readonly #parts: SimMachineParts;

@@ -64,18 +64,23 @@ export class Verdict {
     return cutBy === null ? [] : [{ operation, by: cutBy, isBack }];
   }
 
-  /** Which promise allowed this write to be lost, if any. */
+  /** Which promise allowed this answer to come to nothing, if any. */
   #judgeLoss(ledger: ShardLedger, { operation, by }: Cut): void {
     const splitAtMs = ledger.splitAtMs ?? Infinity;
-    if (!isWrite(operation) || operation.endedAtMs >= splitAtMs || by.atMs >= splitAtMs) return;
-    const guarantee = this.#history.notes.get(operation.id)?.guarantee ?? "flushed";
+    if (operation.endedAtMs >= splitAtMs || by.atMs >= splitAtMs) return;
+    const { simulation, shape } = this.#world;
+    const notes = this.#history.notes.get(operation.id);
+    const isChange = isWrite(operation);
+    // What a larger request read stands at the entry that it wrote, and shares that entry's durability.
+    if (!isChange && operation.request !== undefined) return;
+    const promised = isChange ? (notes?.guarantee ?? "flushed") : shape.replication === "in-sync" ? "in-sync" : "flushed";
     const at = operation.outcome.kind === "ok" ? operation.outcome.position : undefined;
-    const detail = `#${operation.id} was acknowledged at ${at?.epoch}/${at?.sequence}; ${by.node} leads from ${by.start} with epoch ${by.epoch}`;
-    if (guarantee === "in-sync" && !by.acceptsLoss) {
-      this.#world.simulation.fail("no write acknowledged in-sync is lost", detail);
-    } else if (!by.isPromotion) {
-      this.#world.simulation.fail("no acknowledged write is lost by a restart", detail);
-    }
+    const detail = `#${operation.id} was answered at ${at?.epoch}/${at?.sequence}; ${by.node} leads from ${by.start} with epoch ${by.epoch}`;
+    const isLost = promised === "in-sync" ? !by.acceptsLoss : !by.isPromotion;
+    if (!isLost) return;
+    if (!isChange) simulation.fail("what was read is committed", detail);
+    else if (promised === "in-sync") simulation.fail("no write acknowledged in-sync is lost", detail);
+    else simulation.fail("no acknowledged write is lost by a restart", detail);
   }
 
   /** What is left to be linearizable: without what promotions cut off, and up to the moment when leadership split (rule T6). */
