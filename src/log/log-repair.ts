@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Disk, DiskFile } from "../base/disk.ts";
+import { isNoSpace } from "../base/no-space.ts";
 import { KvError } from "../model/errors.ts";
 import type { Sequence } from "../model/position.ts";
 import type { EpochMark } from "./log.ts";
@@ -43,7 +44,7 @@ function createFile(disk: Disk, path: string, sizeBytes: number): DiskFile {
   try {
     return disk.createZeroedNow(path, sizeBytes);
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
+    if (!isNoSpace(error)) throw error;
     throw new KvError("DISK_FULL", `There is no space for a log: ${path}`, { cause: error });
   }
 }

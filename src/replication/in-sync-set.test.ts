@@ -146,6 +146,23 @@ describe("the in-sync set", () => {
     assert.deepEqual(world.inSync(), [storeOf("a"), storeOf("c"), fresh]);
   });
 
+  test("stays as it is while the disk has no room to write it down, and grows when there is some", () => {
+    const world = new World([storeOf("a"), { node: "c", store: null, generation: 0 }]);
+    world.onReplace = () => {
+      throw Object.assign(new Error("no room"), { code: "ENOSPC" });
+    };
+    world.set.bind(storeOf("c"));
+    world.consider({});
+    world.timers.advance(1000);
+    world.consider({});
+    assert.deepEqual(world.inSync(), [storeOf("a"), { node: "c", store: null, generation: 0 }]);
+    assert.equal(world.set.leadership.setVersion, 1);
+    world.onReplace = () => {};
+    world.set.bind(storeOf("c"));
+    world.consider({});
+    assert.deepEqual(world.inSync(), [storeOf("a"), storeOf("c"), storeOf("b")]);
+  });
+
   test("is not written again for members that it has", () => {
     const world = new World([storeOf("a"), storeOf("b")]);
     for (let i = 0; i < 30; i++) {

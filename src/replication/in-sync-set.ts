@@ -1,4 +1,5 @@
 import { mutant } from "../base/mutants.ts";
+import { isNoSpace } from "../base/no-space.ts";
 import type { InSyncMember, Leadership } from "../model/leadership.ts";
 import type { NodeName, Sequence, StoreRef } from "../model/position.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
@@ -40,6 +41,7 @@ export class InSyncSet {
   readonly #keepsUpSinceMs = new Map<NodeName, number>();
   readonly #joining = new Map<NodeName, InSyncMember>();
   #leadership: Leadership;
+  #isWithoutRoom = false;
 
   constructor(parts: InSyncSetParts) {
     this.#parts = parts;
@@ -95,7 +97,7 @@ export class InSyncSet {
     if (nowMs - since < KEEPS_UP_MS) return;
     this.#joining.set(node, { ...store });
     if (session.durable < position.promised) return;
-    this.#replace([...inSync.filter((member) => member.node !== node), { ...store }]);
+    if (!this.#replace([...inSync.filter((member) => member.node !== node), { ...store }])) return;
     this.forget(node);
     this.#parts.env.logger.info("In-sync set grows", { node, store: store.store });
   }
@@ -106,13 +108,25 @@ export class InSyncSet {
     this.#joining.delete(node);
   }
 
-  #replace(inSync: readonly InSyncMember[]): void {
-    this.#leadership = { ...this.#leadership, inSync, setVersion: this.#leadership.setVersion + 1 };
-    const { stateFile } = this.#parts.env;
-    stateFile.replace({ ...stateFile.state, leadership: this.#leadership });
+  /** Requires `inSync` from now on. When the disk has no room to write it down, nothing has changed: it is tried again. */
+  #replace(inSync: readonly InSyncMember[]): boolean {
+    const { stateFile, logger } = this.#parts.env;
+    const before = this.#leadership;
+    this.#leadership = { ...before, inSync, setVersion: before.setVersion + 1 };
+    try {
+      stateFile.replace({ ...stateFile.state, leadership: this.#leadership });
+      return true;
+    } catch (error) {
+      this.#leadership = before;
+      if (!isNoSpace(error)) throw error;
+      if (!this.#isWithoutRoom) logger.warn("The disk has no room to write down who is in the in-sync set");
+      this.#isWithoutRoom = true;
+      return false;
+    }
   }
 }
 
-function sameStore(member: InSyncMember, store: StoreRef): boolean {
+/** Whether a member of the set is this very store, not another that its node made since. */
+export function sameStore(member: InSyncMember, store: StoreRef): boolean {
   return member.node === store.node && member.store === store.store && member.generation === store.generation;
 }

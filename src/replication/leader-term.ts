@@ -12,7 +12,7 @@ import type { ShardStore } from "../shard/shard-store.ts";
 import { AppendTimes } from "./append-times.ts";
 import { ClientOperations } from "./client-operations.ts";
 import { counts, inSyncSequence } from "./commit-rule.ts";
-import { InSyncSet } from "./in-sync-set.ts";
+import { InSyncSet, sameStore } from "./in-sync-set.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import type { IncomingMessage } from "./messages.ts";
@@ -163,7 +163,11 @@ export class LeaderTerm {
     return others.map(({ node }) => {
       const session = this.#sessions.of(node);
       const durable = session?.durable ?? 0;
-      const inSync = this.#set.leadership.inSync.some((member) => member.node === node);
+      // A wiped member still stands in the set by its name, but what it shows now is another store.
+      const inSync = this.#set.leadership.inSync.some(
+        (member) =>
+          member.node === node && (session === undefined || member.store === null || sameStore(member, session.store)),
+      );
       const lagMs = durable >= last ? 0 : this.#times.ageMs(durable + 1);
       const connected = session?.isMatched === true;
       return { node, inSync, connected, durableSequence: durable, lagEntries: last - durable, lagMs };
@@ -202,6 +206,7 @@ export class LeaderTerm {
 
   #considerAdding(session: ReplicaSession): void {
     const { store } = this.#parts;
+    this.#set.bind(session.store);
     this.#set.considerAdding(session, {
       commit: store.commitSequence,
       epochStart: this.epochStart,
