@@ -91,11 +91,8 @@ async function request(client: ClusterClient, options: PromoteOptions): Promise<
 }
 
 function renderReport(report: PromotionReport, isDryRun: boolean): string {
-  const { shard, node, done, findings, refusal, epoch, missingEntries } = report;
+  const { shard, node, done, findings, refusal, epoch } = report;
   const lines = findings.map((finding) => `- ${finding}`);
-  if (missingEntries > 0) {
-    lines.push(`- ${node} lacks ${countOf(missingEntries, "entry")} that others have`);
-  }
   if (done) lines.push(styleText("green", `${node} leads ${shard} in epoch ${epoch}`));
   else if (refusal !== null) lines.push(styleText("red", `Against it: ${refusal}`));
   else if (isDryRun) lines.push(styleText("green", `Nothing stands against promoting ${node} to lead ${shard}`));

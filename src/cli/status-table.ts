@@ -47,7 +47,7 @@ function memberRow(shard: ShardStatus, member: Member, isFirst: boolean): string
     name,
     member.node,
     isLeader ? styleText("green", "leader") : member.role === "replica" ? "replica" : styleText("red", "no role"),
-    shard.inSync.includes(member.node) ? "yes" : styleText("yellow", "no"),
+    inSyncOf(shard, member),
     String(member.epoch),
     formatCount(member.lastSequence),
     isLeader ? "" : lagOf(member, replicaAsLeaderKnowsIt(shard, member)),
@@ -58,6 +58,12 @@ function memberRow(shard: ShardStatus, member: Member, isFirst: boolean): string
     formatCount(member.writesPerSecond),
     member.ready ? "" : styleText("yellow", member.state),
   ];
+}
+
+/** Only the leader knows its set. */
+function inSyncOf(shard: ShardStatus, { node }: MemberStatus): string {
+  if (shard.inSync.length === 0) return styleText("yellow", "?");
+  return shard.inSync.includes(node) ? "yes" : styleText("yellow", "no");
 }
 
 function replicaAsLeaderKnowsIt(shard: ShardStatus, member: MemberStatus): ReplicaStatus | undefined {
@@ -75,9 +81,11 @@ function lagOf(member: MemberStatus, known: ReplicaStatus | undefined): string {
 }
 
 function totalsLine(status: ClusterStatus): string {
-  const leaders = status.shards.flatMap((shard) =>
-    shard.members.flatMap((member) => (member.reachable && member.node === shard.leader ? [member] : [])),
-  );
+  // Without its leader a shard is still counted by the copy that has most.
+  const leaders = status.shards.flatMap((shard) => {
+    const members = shard.members.filter((member) => member.reachable).sort((a, b) => b.lastSequence - a.lastSequence);
+    return members.find((member) => member.node === shard.leader) ?? members[0] ?? [];
+  });
   const sum = (read: (member: MemberStatus) => number): number =>
     leaders.reduce((total, member) => total + read(member), 0);
   const keys = formatCount(sum((member) => member.keyCount));

@@ -49,7 +49,9 @@ test("a member that does not answer is shown as such after a second, and a dead 
   assert.ok(made.timers.nowMs() - startMs < 1100);
   const shard = view.shards[1];
   assert.deepEqual(shard?.members[0], { node: "s1m0", reachable: false });
-  assert.deepEqual(shard?.warnings, ["The leader s1m0 does not answer, or does not lead"]);
+  assert.deepEqual(shard?.warnings, [
+    "The leader s1m0 does not answer; start it again, or promote another member (kv promote)",
+  ]);
 });
 
 test("a leader that is not the file's is named as a difference", () => {

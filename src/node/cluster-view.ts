@@ -66,7 +66,12 @@ function warningsOf(shard: Shard, known: KnownLeader, statuses: readonly MemberS
     );
   }
   if (leader !== null && !statuses.some((status) => status.node === leader && status.role === "leader")) {
-    warnings.push(`The leader ${leader} does not answer, or does not lead`);
+    const isThere = statuses.some((status) => status.node === leader);
+    warnings.push(
+      isThere
+        ? `The leader ${leader} does not lead at the moment`
+        : `The leader ${leader} does not answer; start it again, or promote another member (kv promote)`,
+    );
   }
   const leaders = statuses.filter((status) => status.role === "leader").map((status) => status.node);
   if (leaders.length > 1) warnings.push(`Several members lead at once: ${leaders.join(", ")}`);

@@ -44,11 +44,14 @@ export function allListed(config: MemberConfig, state: MemberState): InSyncMembe
 export function leaderNews(duty: Duty, store: ShardStore | null, clock: Clock): string | null {
   if (duty.kind !== "following" || store === null) return null;
   const { follower } = duty;
+  if (follower.leaderLogEnd === 0) {
+    return `Leader ${follower.leader} has told nothing yet of its log to this node: how far ahead it is, is not known`;
+  }
   const behind = Math.max(0, follower.leaderLogEnd - store.lastSequence);
   const seconds = ((clock.nowMs() - follower.lastHeardMs) / 1000).toFixed(1);
   return (
     `Leader ${follower.leader} was last heard ${seconds} s ago, with its log at ${follower.leaderLogEnd}: ` +
-    `${behind} entries ahead`
+    `${behind} ${behind === 1 ? "entry" : "entries"} ahead`
   );
 }
 

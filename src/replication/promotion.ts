@@ -110,15 +110,20 @@ export class Promotion {
       const ahead = other.lastSequence - store.lastSequence;
       if (ahead <= 0) continue;
       this.#missingEntries = Math.max(this.#missingEntries, ahead);
+      const range = `${store.lastSequence + 1} to ${other.lastSequence}`;
+      const what = ahead === 1 ? "1 entry" : `${ahead} entries`;
       this.#findings.push(
-        `${other.store.node} has ${ahead} entries that ${config.node} lacks (${store.lastSequence + 1} to ${other.lastSequence})`,
+        `${other.store.node} has ${what} that ${config.node} lacks (${range}); a promotion fetches them first if it can`,
       );
     }
     const leader = this.#known?.leader.node ?? null;
     this.#isLeaderGone = leader !== config.node && !this.#answered.some((one) => this.#isLeadersStore(one));
     if (this.#isLeaderGone && leader !== null) {
+      const isWiped = this.#answered.some((one) => one.store.node === leader);
       this.#findings.push(
-        `Leader ${leader} does not answer; make sure that it is stopped: nothing else keeps clients from it`,
+        isWiped
+          ? `Leader ${leader} answers, but the store that it led with is gone or damaged`
+          : `Leader ${leader} does not answer; make sure that it is stopped: nothing else keeps clients from it`,
       );
     }
     const refusal = this.#refusalReason();
@@ -160,6 +165,12 @@ export class Promotion {
         (member.store === null || (member.store === store.store && member.generation === store.generation)),
     );
     if (isListed) return null;
+    if (known.inSync.some((member) => member.node === config.node)) {
+      return (
+        `The store with which ${config.node} belonged to the in-sync set of epoch ${known.epoch} is gone: this one may ` +
+        "lack acknowledged writes; promote a member that has the data (--accept-data-loss gives it up)"
+      );
+    }
     return (
       `${config.node} is not in the in-sync set of epoch ${known.epoch} (${known.inSync.map((one) => one.node).join(", ")}) ` +
       `and may lack acknowledged writes (--accept-data-loss)` +

@@ -48,7 +48,7 @@ export class PeerLink {
   #downSinceMs: number | null = null;
   /** Why there is no connection, and what was last said of it. */
   #whyNot = "it was never dialled";
-  #complaint = "";
+  #complaint: KvError["code"] | null = null;
 
   constructor(options: LinkOptions) {
     this.node = options.node;
@@ -87,11 +87,14 @@ export class PeerLink {
     this.#current = this.#current?.isReady === true ? this.#current : connection;
     counters.connects++;
     if (this.#wasConnected) counters.reconnects++;
+    // Once for each time that the node appears, not for each of the two connections with it.
+    if (!this.#wasConnected || this.#downSinceMs !== null) {
+      logger.info("Connected with a node", { node: this.node, boot: peer.boot });
+    }
     this.#wasConnected = true;
     this.#dialAgainAtMs = 0;
     this.#downSinceMs = null;
-    this.#complaint = "";
-    logger.info("Connected with a node", { node: this.node, boot: peer.boot, dialled: isDialled });
+    this.#complaint = null;
   }
 
   /** A connection of this link is gone. */
@@ -116,15 +119,19 @@ export class PeerLink {
     this.#dialAgainAtMs = clock.nowMs() + waitMs * (0.5 + random.next() / 2);
   }
 
-  /** Says why there is no connection, once for each reason; not while the other node may simply not have started yet. */
+  /**
+   * Says why there is no connection, once for each kind of reason: a node that is down refuses in many words. Nothing is said
+   * while another connection lives, nor while the other node may simply not have started yet.
+   */
   #complain(reason: KvError): void {
+    if (this.isConnected) return;
     this.#whyNot = reason.message;
     const nowMs = this.#options.clock.nowMs();
     this.#downSinceMs ??= nowMs;
     const mayBeStarting = !this.#wasConnected && reason.code === "UNREACHABLE";
     if (mayBeStarting && nowMs - this.#downSinceMs < STARTING_MS) return;
-    if (reason.message === this.#complaint || reason.code === "STOPPING") return;
-    this.#complaint = reason.message;
+    if (reason.code === this.#complaint || reason.code === "STOPPING") return;
+    this.#complaint = reason.code;
     this.#options.logger.warn("No connection with a node", {
       node: this.node,
       code: reason.code,
