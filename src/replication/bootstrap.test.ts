@@ -96,4 +96,18 @@ describe("A copy of the leader's rows", () => {
     assert.deepEqual(pair.replica.fatal, []);
     assert.equal(pair.replica.state.bootstrap, null);
   });
+
+  it("does not keep a node from stopping while the disk has no room for its rows", () => {
+    const pair = leaderWithoutHistory();
+    pair.replica.transactionMs = 50;
+    pair.startReplica();
+    pair.advance(180);
+    assert.deepEqual(pair.replica.state.bootstrap, { phase: "copying" });
+    pair.replica.treeFile.isFull = true;
+    pair.advance(5000);
+    let isStopped = false;
+    pair.replica.member.stop(() => pair.replica.store.applier.close(() => (isStopped = true)));
+    pair.advance(100);
+    assert.ok(isStopped);
+  });
 });

@@ -212,8 +212,12 @@ export class Roles {
     if (duty.kind === "promoting") duty.promotion.giveUp("Another leadership has begun meanwhile");
     if (store === null) return next();
     if (mutant("M93")) next();
-    else if (duty.kind === "following") duty.follower.end(onQuiet);
-    else store.quiesce(onQuiet);
+    else if (duty.kind === "following" && !this.#isStopped) duty.follower.end(onQuiet);
+    else {
+      // Nothing comes after a stop that a copy under way could disturb; on a full disk it might wait for ever.
+      if (duty.kind === "following") duty.follower.end(() => {});
+      store.quiesce(onQuiet);
+    }
   }
 
   /** Once in a while: a leader suspended for a promotion that never came, members that are not heard of (rule T4). */

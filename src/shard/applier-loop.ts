@@ -76,6 +76,7 @@ export class ApplierLoop implements Applier {
       this.stop();
       this.#parts.applier.close();
     };
+    if (this.#retryMs > 0) this.#dropAll();
     this.#request(close, done);
   }
 
@@ -83,6 +84,13 @@ export class ApplierLoop implements Applier {
   stop(): void {
     this.#isOver = true;
     this.#timer?.cancel();
+  }
+
+  /** What waits for room on the disk is not waited for: it is asked for again after the next start. */
+  #dropAll(): void {
+    this.#requests.length = 0;
+    this.#timer?.cancel();
+    this.#timer = null;
   }
 
   #request(run: () => void, done: () => void): void {

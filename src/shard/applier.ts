@@ -55,6 +55,6 @@ export interface Applier {
   importChunk(imported: ImportedChunk, done: () => void): void;
   /** The copy is whole: sets the position behind which the log is replayed. */
   setBase(base: ImportBase, done: () => void): void;
-  /** Ends after the transaction under way, if any; `done` when the tree's writer is closed. */
+  /** Ends after what was asked, but for what waits for room on the disk; `done` when the tree's writer is closed. */
   close(done: () => void): void;
 }
