@@ -1,5 +1,5 @@
 import { clusterScenario } from "./cluster/cluster-scenario.ts";
-import { BALANCED, BRIM_FULL, CORRUPTION, SPLIT } from "./cluster/emphasis.ts";
+import { BALANCED, BRIM_FULL, COPIES, CORRUPTION, FAILOVERS, POWER, SPLIT } from "./cluster/emphasis.ts";
 import type { Scenario } from "./scenario.ts";
 import { toyScenario } from "./toy/toy-scenario.ts";
 
@@ -8,6 +8,9 @@ const SCENARIOS: readonly Scenario[] = [
   clusterScenario("cluster-split", SPLIT),
   clusterScenario("cluster-corruption", CORRUPTION),
   clusterScenario("cluster-brim-full", BRIM_FULL),
+  clusterScenario("cluster-copies", COPIES),
+  clusterScenario("cluster-failovers", FAILOVERS),
+  clusterScenario("cluster-power", POWER),
   toyScenario(null),
   toyScenario("answersBeforeFlush"),
   toyScenario("readsUnflushed"),

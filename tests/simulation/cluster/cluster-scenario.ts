@@ -38,7 +38,7 @@ class ClusterRun {
   constructor(options: RunOptions, emphasis: Emphasis) {
     this.#options = options;
     this.#simulation = new Simulation(options.seed, options.sink);
-    const swarm = new Swarm(this.#simulation.randomFor("swarm"), options.without, emphasis.faults);
+    const swarm = new Swarm(this.#simulation.randomFor("swarm"), options.without, emphasis);
     this.#world = new ClusterWorld(this.#simulation, swarm, emphasis);
     this.#history = new ClusterHistory(this.#simulation);
     this.#invariants = new Invariants(this.#world);

@@ -117,6 +117,8 @@ export class ClusterWorld implements MachineObserver {
     const { simulation } = this;
     simulation.trace.remark(simulation.nowMs, machine.node, () => `${level}: ${message}`);
     if (message.includes("NO_COMMON_HISTORY")) this.#onHalt(machine, message);
+    if (message.includes("no longer reaches back")) simulation.markers.sometimes("cut off from a trimmed log");
+    if (message.includes("behind what was committed here")) simulation.markers.sometimes("deposed leader starts anew");
     if (message.startsWith("The log was cut")) simulation.markers.sometimes("divergence cut");
     if (message.startsWith("This copy is complete")) simulation.markers.sometimes("snapshot bootstrap");
   }
@@ -195,7 +197,9 @@ export class ClusterWorld implements MachineObserver {
    */
   #checkRetention(machine: SimMachine, before: MemberState): void {
     const leader = this.othersOf(machine).find((other) => other.isLeading);
-    const isExcused = before.bootstrap !== null || before.damage !== null || leader?.hasBeenCopy !== false;
+    // Replicas trim by themselves: their logs may be short when they begin to lead.
+    const hasAlwaysLed = this.ledgerOf(machine).terms.every((term) => term.node === leader?.node);
+    const isExcused = before.bootstrap !== null || before.damage !== null || !hasAlwaysLed || leader?.hasBeenCopy !== false;
     const isFull = this.swarm.faults.some((fault) => fault.startsWith("disk"));
     if (isExcused || isFull || leader.store === null || leader.store.log.startSequence === 1) return;
     const { logSizes, logRetainBytesMax } = this.shape;

@@ -2,6 +2,8 @@
 export interface Emphasis {
   /** Faults that are there, or are not, whatever is drawn. */
   readonly faults: Readonly<Record<string, boolean>>;
+  /** Parameters by name that are not drawn. */
+  readonly parameters?: Readonly<Record<string, number>>;
   readonly replication?: "async" | "in-sync";
   readonly shardCount?: number;
   readonly memberCount?: number;
@@ -27,6 +29,38 @@ export const CORRUPTION: Emphasis = emphasis({ faults: { corruption: true } });
 
 /** Disks fill up to the last byte: nodes may end and start again, but nothing is lost. */
 export const BRIM_FULL: Emphasis = emphasis({ faults: { "disk brim-full": true } });
+
+/** Replicas that have to copy rows, while the leader's tree is busy and its log is short. */
+export const COPIES: Emphasis = emphasis({
+  memberCount: 2,
+  faults: { wipe: true, kill: true, "disk full": false },
+  parameters: {
+    retain: 1024,
+    "retain at most": 4096,
+    segment: 2048,
+    "segment growth": 1,
+    chunk: 300,
+    apply: 300,
+    "transaction rows": 3,
+    think: 40,
+    reads: 0.2,
+    "wipe interval": 2000,
+  },
+});
+
+/** In-sync pairs whose replicas are slow and whose leaders are replaced again and again. */
+export const FAILOVERS: Emphasis = emphasis({
+  replication: "in-sync",
+  memberCount: 2,
+  faults: { promotion: true, "slow disk": true, wipe: false },
+  parameters: { "promotion interval": 1500, "slow disk interval": 1500, keys: 6, think: 40 },
+});
+
+/** Power fails, after failed flushes more often than not. */
+export const POWER: Emphasis = emphasis({
+  faults: { "power cut": true, "flush error": true, promotion: false, wipe: false },
+  parameters: { "power cut interval": 1000, "flush error interval": 1000, flush: 20 },
+});
 
 function emphasis(parts: Partial<Emphasis>): Emphasis {
   return { ...parts, faults: { ...NEVER_DRAWN, ...parts.faults } };

@@ -71,7 +71,7 @@ export class Operator {
     }
     simulation.note("operator", `replaces ${stopped.map((machine) => machine.node).join(", ")} by ${target.node}`);
     simulation.schedule(this.#random.next() * 1500, "operator promotes", () => {
-      if (target.running === null) return this.#restart(ledger, stopped);
+      if (target.running === null || this.#world.isHealing) return this.#restart(ledger, stopped);
       // Some of the others may not be heard of either: what they have is lost then, if acknowledgements did not need it.
       for (const other of others) {
         if (other.running === null || this.#random.next() < 0.7) continue;
