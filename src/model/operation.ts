@@ -51,8 +51,11 @@ export interface DescribeOperation {
   readonly key: Key;
 }
 
-/** Which of a key's present expiry lets it be changed: none there, one there, earlier or later than the new one. */
-export type ExpiryCondition = "always" | "absent" | "present" | "greater" | "less";
+/**
+ * Which expiry of a key may be changed: any; none; one that is there; one than which the new one is later; one than which the
+ * new one is earlier, where having none is later than everything.
+ */
+export type ExpiryCondition = "always" | "absent" | "present" | "greater" | "less" | "presentAndLess";
 
 /** Changes only when a key expires. An expiry that has passed removes the key. */
 export interface ExpireOperation {

@@ -12,7 +12,7 @@ export function checkExposure(
   options: { readonly hasSecret: boolean; readonly isInsecure: boolean },
 ): void {
   if (options.hasSecret || options.isInsecure) return;
-  for (const address of [addresses.node, addresses.peer]) {
+  for (const address of [addresses.node, addresses.peer, addresses.resp]) {
     const parsed = parseHostPort(address);
     if (typeof parsed === "object" && isLoopback(parsed.host)) continue;
     throw new KvError(

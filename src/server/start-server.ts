@@ -4,6 +4,7 @@ import { findListener, processPhrase } from "../base/process-finder.ts";
 import { SystemRandom } from "../base/random.ts";
 import { SystemClock } from "../base/system-clock.ts";
 import { type HttpServer, startHttpServer } from "../http/http-server.ts";
+import type { MetricSource } from "../http/metric-family.ts";
 import type { HttpSettings } from "../http/settings.ts";
 import { DirectoryLock } from "../log/directory-lock.ts";
 import { DiscardedEntries } from "../log/discarded-entries.ts";
@@ -13,6 +14,7 @@ import { NO_EPOCH, type NodeName } from "../model/position.ts";
 import { NodeCore } from "../node/node-core.ts";
 import type { MemberConfig } from "../replication/member-environment.ts";
 import { ShardMember } from "../replication/shard-member.ts";
+import { startRespServer } from "../resp/resp-server.ts";
 import { TcpPeerNetwork } from "../wire/tcp-peer-network.ts";
 import type { ClusterConfig } from "./config.ts";
 import { checkExposure } from "./exposure.ts";
@@ -21,6 +23,7 @@ import { loopDelayMetrics } from "./loop-delay-metrics.ts";
 import { nodeMetrics } from "./node-metrics.ts";
 import { NodeStore } from "./node-store.ts";
 import type { OwnNode } from "./own-node.ts";
+import { respMetrics } from "./resp-metrics.ts";
 import { ShutdownSteps } from "./shutdown-steps.ts";
 
 export interface ServerOptions {
@@ -116,7 +119,21 @@ async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Node
   await listenToPeers(network, core, own.addresses.peer);
   steps.add((done) => member.stop(done));
   steps.add((done) => stopCore(core, clock, done));
-  const http = await startHttp(options, { core, network, clock });
+  const resp = await startRespServer({
+    gateway: core,
+    address: own.addresses.resp,
+    shardCount: topology.shards.length,
+    clock,
+    timers: clock,
+    random,
+    logger,
+  });
+  steps.add((done) => void resp.close().finally(done));
+  const http = await startHttp(options, {
+    core,
+    clock,
+    sources: [nodeMetrics(core.counters, network), respMetrics(resp)],
+  });
   steps.add((done) => void http.close().finally(done));
   member.start();
   core.start();
@@ -205,7 +222,7 @@ async function listenToPeers(network: TcpPeerNetwork, core: NodeCore, address: s
 
 function startHttp(
   { config, own, logger, httpSettings }: ServerOptions,
-  { core, network, clock }: { core: NodeCore; network: TcpPeerNetwork; clock: SystemClock },
+  { core, clock, sources }: { core: NodeCore; clock: SystemClock; sources: readonly MetricSource[] },
 ): Promise<HttpServer> {
   const { topology } = config;
   return startHttpServer({
@@ -216,7 +233,7 @@ function startHttp(
     timers: clock,
     logger,
     hosts: [...new Set(topology.nodes.map(({ node }) => hostOf(node)))],
-    metricSources: [nodeMetrics(core.counters, network), loopDelayMetrics()],
+    metricSources: [...sources, loopDelayMetrics()],
     metricLabels: { node: own.addresses.node, shard: own.shard.name },
     ...(httpSettings === undefined ? {} : { settings: httpSettings }),
   });

@@ -56,6 +56,7 @@ export function mayChangeExpiry(condition: ExpiryCondition, presentMs: number, n
   if (condition === "absent") return presentMs === 0;
   if (condition === "present") return presentMs !== 0;
   if (condition === "greater") return presentMs !== 0 && nextMs > presentMs;
+  if (condition === "presentAndLess") return presentMs !== 0 && nextMs < presentMs;
   if (condition === "less") return presentMs === 0 || nextMs < presentMs;
   return true;
 }

@@ -41,7 +41,7 @@ const KIND = {
 } as const;
 const EXPIRY_KINDS = ["none", "keep", "after", "at"] as const;
 const CONDITION_KINDS = [null, "absent", "present", "version"] as const;
-const EXPIRY_CONDITIONS = ["always", "absent", "present", "greater", "less"] as const;
+const EXPIRY_CONDITIONS = ["always", "absent", "present", "greater", "less", "presentAndLess"] as const;
 const COPY_REPLACE = 1;
 const COPY_MOVE = 2;
 

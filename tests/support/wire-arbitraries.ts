@@ -68,6 +68,7 @@ const aKeyOperation: fc.Arbitrary<KeyOperation> = fc.oneof(
       "present" as const,
       "greater" as const,
       "less" as const,
+      "presentAndLess" as const,
     ),
   }),
   fc.record({ kind: fc.constant("append" as const), key: aKey, value: aBuffer }),

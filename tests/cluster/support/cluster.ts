@@ -139,7 +139,7 @@ async function writeConfig(path: string, options: TestClusterOptions): Promise<v
 }
 
 /**
- * Addresses whose HTTP and peer ports are free. On Linux every cluster has a loopback address of its own, so that several run
+ * Addresses whose HTTP, peer and RESP ports are free. On Linux every cluster has a loopback address of its own, so that several run
  * beside each other; elsewhere only 127.0.0.1 is there without further ado.
  */
 async function freeAddresses(count: number): Promise<string[]> {
@@ -147,7 +147,7 @@ async function freeAddresses(count: number): Promise<string[]> {
     const host = process.platform === "linux" ? `127.${byte()}.${byte()}.${byte()}` : "127.0.0.1";
     const firstPort = PORT_MIN + Math.floor(Math.random() * PORT_RANGE);
     const ports = Array.from({ length: count }, (_, index) => firstPort + index);
-    const all = ports.flatMap((port) => [port, port + 1000]);
+    const all = ports.flatMap((port) => [port, port + 1000, port + 2000]);
     const free = await Promise.all(all.map(async (port) => isFree(host, port)));
     if (count < 1000 && free.every(Boolean)) return ports.map((port) => `${host}:${port}`);
   }
