@@ -27,6 +27,11 @@ export function requestFor(key: string, operation: RegisterOperation): ClientReq
   }
 }
 
+/** The code of an answer 503, which refuses a request for now. */
+export function codeOf({ status, body }: Exchange & { kind: "answer" }): string | undefined {
+  return status === 503 ? /"code":"(\w+)"/.exec(body.toString("utf8"))?.[1] : undefined;
+}
+
 /** What the exchange says about the operation's effect. Throws UnlawfulAnswer. */
 export function outcomeOf(operation: RegisterOperation, exchange: Exchange): Outcome {
   if (exchange.kind === "refused") return { kind: "notApplied" };

@@ -43,6 +43,11 @@ export class SmallDisk {
     rmSync(join(this.#directory, FILLER_NAME), { force: true });
   }
 
+  /** Gives the file system another size, in place. */
+  resize(sizeMb: number): void {
+    execFileSync("mount", ["-o", `remount,size=${sizeMb}m`, this.#directory]);
+  }
+
   unmount(): void {
     execFileSync("umount", ["-l", this.#directory]);
   }

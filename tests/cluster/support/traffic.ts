@@ -5,8 +5,8 @@ import { SeededRandom } from "../../../src/base/random.ts";
 import { checkHistory } from "../../support/linearizability/check-history.ts";
 import { HistoryRecorder } from "../../support/linearizability/history-recorder.ts";
 import type { Outcome, RegisterOperation } from "../../support/linearizability/history.ts";
-import { ClientConnection } from "./client-connection.ts";
-import { outcomeOf, requestFor } from "./register-request.ts";
+import { ClientConnection, type Exchange } from "./client-connection.ts";
+import { codeOf, outcomeOf, requestFor } from "./register-request.ts";
 
 export interface TrafficOptions {
   /** Nodes that clients talk to, any of them for any key. */
@@ -65,6 +65,8 @@ export class Traffic {
   readonly recorder: HistoryRecorder;
   readonly ledger: Map<string, LedgerRow> = new Map();
   readonly faults: string[] = [];
+  /** How often each code of a refusal was answered. */
+  readonly refusals: Map<string, number> = new Map();
   readonly #options: TrafficOptions;
   readonly #random: SeededRandom;
   readonly #name: string;
@@ -174,7 +176,7 @@ export class Traffic {
       const operation: RegisterOperation = { kind: "put", value };
       const request = requestFor(key, operation);
       const exchange = await connection.send(this.#anyNode(random), { ...request, path: request.path + ledgerQuery });
-      const outcome = this.#judge(operation, () => outcomeOf(operation, exchange));
+      const outcome = this.#judge(operation, exchange);
       this.ledger.set(key, { value, outcome: outcome.kind });
       this.#count(operation, outcome);
       await this.#pause(outcome, random);
@@ -190,7 +192,7 @@ export class Traffic {
       const key = hot.name;
       const id = this.recorder.invoke(client, key, operation);
       const exchange = await connection.send(this.#anyNode(random), requestFor(key, operation));
-      const outcome = this.#judge(operation, () => outcomeOf(operation, exchange));
+      const outcome = this.#judge(operation, exchange);
       this.recorder.complete(id, outcome);
       if (outcome.kind === "ok" && "version" in outcome.result && hot.name === key) {
         hot.version = outcome.result.version ?? hot.version;
@@ -201,9 +203,11 @@ export class Traffic {
     connection.close();
   }
 
-  #judge(operation: RegisterOperation, read: () => Outcome): Outcome {
+  #judge(operation: RegisterOperation, exchange: Exchange): Outcome {
+    const code = exchange.kind === "answer" ? codeOf(exchange) : undefined;
+    if (code !== undefined) this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
     try {
-      return read();
+      return outcomeOf(operation, exchange);
     } catch (error) {
       this.faults.push(error instanceof Error ? error.message : String(error));
       return operation.kind === "get" ? { kind: "notApplied" } : { kind: "unknown" };
