@@ -368,7 +368,10 @@ export class Follower {
     const lineage = store.log.epochs.at(-1)?.lineage ?? 0;
     const leaderLineage = this.#leadership?.lineage ?? 0;
     const decision = decideCut({ log: store.log, answer, committedThrough, lineage, leaderLineage });
-    if (decision.kind === "halt") return this.#halt(haltReason(leader, decision.to, committedThrough));
+    if (decision.kind === "halt") {
+      this.#phase = "halted";
+      return this.#parts.onHalt(haltReason(leader, decision.to, committedThrough));
+    }
     if (decision.kind === "resync") {
       keepEntriesBehind(store, decision.to, env);
       return this.#resync(`The leader's history parts from this one at ${decision.to}, behind what was committed here`);
@@ -376,13 +379,6 @@ export class Follower {
     const bytes = store.truncateAfter(Math.min(decision.to, store.lastSequence), (cut) => env.discarded.keep(cut));
     env.logger.warn("The log was cut to follow the leader", { leader, after: decision.to, bytes });
     this.#greet();
-  }
-
-  #halt(reason: string): void {
-    this.#phase = "halted";
-    this.#sid = "";
-    this.#parts.env.logger.error(reason);
-    this.#parts.onHalt(reason);
   }
 
   /** Throws this copy away and takes a new one from the leader (§2.12, rule I5). */
