@@ -13,7 +13,7 @@ const WRITES_PER_SECOND_MIN = 200;
 
 for (const replication of ["async", "in-sync"] as const) {
   const name = `nothing acknowledged is missing after ${KILLS} times kill -9 under load, and once of all nodes (${replication})`;
-  test(name, { timeout: IS_FULL ? 1_800_000 : 150_000 }, async (t) => {
+  test(name, { timeout: IS_FULL ? 3_600_000 : 150_000 }, async (t) => {
     const shape = IS_FULL ? { shardCount: 4, replicaCount: 1 } : { shardCount: 2, replicaCount: 1 };
     const cluster = await TestCluster.start(t, { ...shape, replication });
     const random = new SeededRandom(SEED);
@@ -26,7 +26,7 @@ for (const replication of ["async", "in-sync"] as const) {
       assert(victim !== undefined);
       // Sometimes the next one dies while the last one is still starting.
       if (random.next() < 0.8) await cluster.waitReady();
-      rates.push(await traffic.reach(WRITES_PER_SECOND_MIN));
+      rates.push(await traffic.reach(WRITES_PER_SECOND_MIN, IS_FULL ? 300_000 : 30_000));
       const { pid } = victim;
       await victim.kill();
       assert.throws(() => process.kill(pid, 0), "the process is gone");
@@ -38,7 +38,7 @@ for (const replication of ["async", "in-sync"] as const) {
     assert(leadersKilled > 0 && leadersKilled < KILLS, "leaders and replicas were killed");
 
     await cluster.waitReady();
-    rates.push(await traffic.reach(WRITES_PER_SECOND_MIN));
+    rates.push(await traffic.reach(WRITES_PER_SECOND_MIN, IS_FULL ? 300_000 : 30_000));
     await cluster.killAll();
     await traffic.stop();
     await cluster.startAll();

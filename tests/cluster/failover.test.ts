@@ -240,7 +240,7 @@ async function oneLeader(t: TestContext, cluster: TestCluster, results: readonly
     const views = await Promise.all(cluster.nodes.map(async (node) => memberView(node)));
     const leaders = views.filter(({ role }) => role === "leader").length;
     if (leaders === 1 && views.every(({ role, ready }) => role !== "none" && ready === true)) return true;
-    const waiting = views.find(({ state = "" }) => state.includes("wait until one is promoted"));
+    const waiting = views.find(({ state = "" }) => state.includes("until one is promoted"));
     if (waiting === undefined) return undefined;
     t.diagnostic(`both stopped: ${waiting.state}`);
     await promoteWell(cluster, cluster.node(waiting.node));
