@@ -7,7 +7,7 @@ import type { TestNode } from "./test-node.ts";
 import { scanPages } from "./traffic.ts";
 
 /** What one copy of a shard holds: how many keys, and a hash over keys, versions and values. */
-export interface CopyContent {
+interface CopyContent {
   readonly node: string;
   readonly keys: number;
   readonly hash: string;
@@ -42,7 +42,7 @@ export interface ShardView {
 const WAIT_MS = 60_000;
 
 /** `/v1/cluster` as one node sees it. */
-export async function clusterView(node: TestNode): Promise<readonly ShardView[]> {
+async function clusterView(node: TestNode): Promise<readonly ShardView[]> {
   const answer = await node.fetch("/v1/cluster");
   assert.equal(answer.status, 200);
   return ((await answer.json()) as { shards: ShardView[] }).shards;
@@ -84,7 +84,7 @@ export async function eventually<Value>(
 }
 
 /** What a member holds of its own shard, by itself: a read that any member may answer is answered by the one asked. */
-export async function contentOf(cluster: TestCluster, node: TestNode): Promise<CopyContent> {
+async function contentOf(cluster: TestCluster, node: TestNode): Promise<CopyContent> {
   const { topology } = cluster.config;
   const hash = createHash("sha256");
   let keys = 0;

@@ -2,7 +2,7 @@ import type { Outcome, RegisterOperation, RegisterResult } from "../../support/l
 import type { ClientRequest, Exchange } from "./client-connection.ts";
 
 /** An answer that no rule of the interface allows: a defect by itself, whatever the history says. */
-export class UnlawfulAnswer extends Error {}
+class UnlawfulAnswer extends Error {}
 
 /** The HTTP request for an operation on a key. */
 export function requestFor(key: string, operation: RegisterOperation): ClientRequest {

@@ -279,7 +279,7 @@ function chooseOperation(hot: HotKey, value: string, random: SeededRandom): Regi
 }
 
 /** Every key with a prefix, through one node, page by page. Throws when a page is not answered. */
-export async function scanAll(address: string, prefix: string, query = ""): Promise<Map<string, string>> {
+async function scanAll(address: string, prefix: string, query = ""): Promise<Map<string, string>> {
   const rows = new Map<string, string>();
   for await (const { key, value } of scanPages(address, `prefix=${encodeURIComponent(prefix)}${query}`)) {
     rows.set(key, value);
