@@ -280,8 +280,12 @@ export class Promotion {
     this.#finish(null, true);
   }
 
+  /** Once others may have stored the new leadership, nobody can say that it will not take effect: the report does not. */
   #refuse(reason: string): void {
-    this.#finish(reason, false);
+    const isOpen = this.#step === "storing";
+    const caution =
+      "; members may have stored the new leadership already, so that it still takes effect: see kv status";
+    this.#finish(isOpen ? reason + caution : reason, false);
   }
 
   #finish(refusal: string | null, isDone: boolean): void {
