@@ -25,12 +25,12 @@ const EXAMINED_PER_COUNT = 10;
 /** `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]`. */
 export function planScan(words: readonly Argument[], context: CommandContext): Plan {
   const cursor = textOf(words[1]);
-  if (!/^[0-9]{1,20}$/.test(cursor)) throw invalidCursor();
+  if (!/^[0-9]{0,20}$/.test(cursor)) throw invalidCursor();
   const options = readOptions(words);
   return {
     kind: "alone",
     run: (done) => {
-      if (/^0+$/.test(cursor)) scanFrom("", options, context, done);
+      if (/^0*$/.test(cursor)) scanFrom("", options, context, done);
       else {
         context.gateway.positionOf(cursor.replace(/^0+/, ""), (position) => {
           if (typeof position === "string") scanFrom(`${position}\0`, options, context, done);

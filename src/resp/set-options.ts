@@ -48,11 +48,14 @@ export function readSetOptions(words: readonly Argument[], nowMs: number): SetOp
   return { expiry, condition: demanded, returnOld };
 }
 
-/** Options of `GETEX key …`; null when the expiry stays as it is. */
-export function readGetExOptions(words: readonly Argument[], nowMs: number): NewExpiry | null {
-  const seen = readOptions(words, 2);
-  if (seen.time !== null) return timeOf(seen.time, "getex", nowMs);
-  return seen.persists ? { kind: "none" } : null;
+/**
+ * Options of `GETEX key …`; null when the expiry stays as it is. Only what is called then looks at the time, for Redis does so
+ * only when the key is there.
+ */
+export function readGetExOptions(words: readonly Argument[], nowMs: number): (() => NewExpiry) | null {
+  const { time, persists } = readOptions(words, 2);
+  if (time !== null) return () => timeOf(time, "getex", nowMs);
+  return persists ? () => ({ kind: "none" }) : null;
 }
 
 function readOptions(words: readonly Argument[], from: 2 | 3): Seen {

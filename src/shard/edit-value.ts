@@ -101,10 +101,11 @@ function resized(value: Buffer, version: Version): Edit {
   return { value, result: { kind: "resized", length: value.length, version } };
 }
 
+/** Worded as Redis does, which has the same limit elsewhere. */
 function tooLong(length: number): Edit {
-  const limit = LIMITS.editedValueBytesMax;
+  const details = { length, limit: LIMITS.editedValueBytesMax };
   return failed(
-    new KvError("VALUE_TOO_LARGE", `The value would have ${length} bytes; one may be edited up to ${limit}`),
+    new KvError("VALUE_TOO_LARGE", "string exceeds maximum allowed size (proto-max-bulk-len)", { details }),
   );
 }
 

@@ -61,7 +61,7 @@ function planCopy(words: readonly Argument[], { gateway }: CommandContext): Plan
 export function checkDatabase(argument: Argument | undefined): void {
   const index = integerOf(argument);
   if (index > 0x7fff_ffffn || index < -0x8000_0000n) {
-    throw new CommandError("ERR value is not an integer or out of range");
+    throw new CommandError("ERR value is out of range, value must between -2147483648 and 2147483647");
   }
   if (index !== 0n) throw new CommandError("ERR DB index is out of range");
 }

@@ -1,9 +1,11 @@
 import type { Clock } from "../../base/clock.ts";
+import type { Key } from "../../model/key.ts";
 import type { Expiry, Result, SetOperation } from "../../model/operation.ts";
 import { type Argument, keyOf, valueOf, wordOf } from "../argument.ts";
 import { type Command, type CommandContext, ONE_KEY, type Plan, type RenderResult } from "../command.ts";
 import type { ReplyWriter } from "../reply-writer.ts";
-import { expiryIn, readGetExOptions, readSetOptions } from "../set-options.ts";
+import { errorText } from "../error-reply.ts";
+import { expiryIn, type NewExpiry, readGetExOptions, readSetOptions } from "../set-options.ts";
 
 const PLAIN = { contentType: "", expiry: { kind: "none" }, condition: null, returnOld: false } as const;
 
@@ -107,8 +109,14 @@ function planGetDelete(words: readonly Argument[]): Plan {
 
 function planGetExpire(words: readonly Argument[], { clock }: CommandContext): Plan {
   const key = keyOf(words[1]);
-  const expiry = readGetExOptions(words, clock.wallMs());
-  if (expiry === null) return { kind: "one", operation: { kind: "get", key }, render: renderValue };
+  const readExpiry = readGetExOptions(words, clock.wallMs());
+  if (readExpiry === null) return { kind: "one", operation: { kind: "get", key }, render: renderValue };
+  let expiry: NewExpiry;
+  try {
+    expiry = readExpiry();
+  } catch (error) {
+    return refuseWhenThere(key, errorText(error));
+  }
   const condition = expiry.kind === "none" ? "present" : "always";
   return {
     kind: "many",
@@ -117,6 +125,15 @@ function planGetExpire(words: readonly Argument[], { clock }: CommandContext): P
       { kind: "expire", key, expiry, condition },
     ],
     render: renderFirst,
+  };
+}
+
+/** Null for a key that is not there, else an error: nothing is changed in either case. */
+function refuseWhenThere(key: Key, text: string): Plan {
+  return {
+    kind: "one",
+    operation: { kind: "describe", key },
+    render: (result, out) => (result.kind === "absent" ? out.null() : out.error(text)),
   };
 }
 
