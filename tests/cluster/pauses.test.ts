@@ -10,7 +10,7 @@ import { Traffic } from "./support/traffic.ts";
 
 const WRITES_PER_SECOND_MIN = 100;
 /** Around the limits of a session, and beyond them. */
-const PAUSES_MS = [400, 1600, 3500] as const;
+const PAUSES_MS = [400, 2500] as const;
 
 function isStopped(node: TestNode): boolean {
   return /^\d+ \(.*\) T /s.test(readFileSync(`/proc/${node.pid}/stat`, "latin1"));
