@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Disk } from "../base/disk.ts";
 import { NodeDisk } from "../base/node-disk.ts";
@@ -33,12 +33,14 @@ export function checkNodeDirectory(path: string, onProgress: (rowCount: number) 
   const faults: string[] = [];
   const record = attempt(faults, () => readNodeRecord(disk, path));
   const log = attempt(faults, () => checkLogOf(disk, path, record));
+  const faultCount = faults.length;
   const tree = attempt(faults, () => checkTreeOf(path, onProgress));
+  const isTreeBroken = faults.length > faultCount;
   const discarded = discardedFiles(disk, path).map((file) => readDiscarded(disk, file));
   faults.push(
     ...logTexts(log, "error"),
     ...(tree?.faults ?? []),
-    ...mismatches(log, tree),
+    ...(isTreeBroken ? [] : mismatches(log, tree)),
     ...discardedFaults(discarded),
   );
   if (record !== null && record.state.damage !== null) faults.push(`the node noted: ${record.state.damage}`);
@@ -63,12 +65,15 @@ function checkLogOf(disk: Disk, path: string, record: NodeRecord | null): LogChe
 
 function checkTreeOf(path: string, onProgress: (rowCount: number) => void): TreeCheck | null {
   const file = join(path, TREE_FOLDER, TREE_FILE_NAME);
-  return existsSync(file) ? checkTree(file, onProgress) : null;
+  // An empty one was about to be made; the log fills it.
+  return existsSync(file) && statSync(file).size > 0 ? checkTree(file, onProgress) : null;
 }
 
 /** The tree takes in what the log holds: it can neither be ahead of it nor miss what the log has let go. */
 function mismatches(log: LogCheck | null, tree: TreeCheck | null): string[] {
-  if (log === null || tree === null || log.segmentCount === 0) return [];
+  if (log === null || log.segmentCount === 0) return [];
+  if (tree === null)
+    return log.startSequence <= 1 ? [] : [`there is no tree, but the log begins with ${log.startSequence}`];
   const { appliedSequence } = tree.position;
   const faults: string[] = [];
   if (appliedSequence > log.lastSequence) {

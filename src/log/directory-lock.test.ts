@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
@@ -93,6 +93,15 @@ describe("the lock of a data directory", () => {
     assert.equal((await tryInChild()).state, "DIRECTORY_IN_USE", "a refused attempt does not let go of the lock");
     lock.release();
     DirectoryLock.take(directory).release();
+  });
+
+  test("a lock file that is something else is named, and what to do about it", () => {
+    writeFileSync(join(directory, "lock"), "what somebody else wrote here".repeat(100));
+    assert.throws(
+      () => DirectoryLock.take(directory),
+      (error) =>
+        error instanceof KvError && error.code === "WRONG_DIRECTORY" && /holds no data.*remove it/.test(error.message),
+    );
   });
 
   test("a directory that does not exist is refused with the reason", () => {

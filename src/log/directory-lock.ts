@@ -7,6 +7,8 @@ import { KvError } from "../model/errors.ts";
 const LOCK_NAME = "lock";
 const OWNER_NAME = "lock.pid";
 const SQLITE_BUSY = 5;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
 const STALE_AFTER_MS = 500;
 
 /** What holds the locks of this process: a database that nobody refers to is collected as garbage, and its lock with it. */
@@ -55,14 +57,27 @@ function openLocked(directory: string): DatabaseSync {
     database?.close();
     if (isBusy(error)) throw inUse(directory);
     const reason = error instanceof Error ? error.message : String(error);
-    throw new KvError("WRONG_DIRECTORY", `The data directory ${directory} cannot be used: ${reason}`, { cause: error });
+    // SQLite has no word about its file when that is something else.
+    const message = isForeignFile(error)
+      ? `${join(directory, LOCK_NAME)} is not the lock that a node makes; it holds no data: when no node runs there, remove it`
+      : `The data directory ${directory} cannot be used: ${reason}`;
+    throw new KvError("WRONG_DIRECTORY", message, { cause: error });
   }
 }
 
-/** The primary code is in the low byte; the rest says in which situation. */
 function isBusy(error: unknown): boolean {
-  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return false;
-  return (error.errcode & 0xff) === SQLITE_BUSY;
+  return primaryCodeOf(error) === SQLITE_BUSY;
+}
+
+function isForeignFile(error: unknown): boolean {
+  const code = primaryCodeOf(error);
+  return code === SQLITE_NOTADB || code === SQLITE_CORRUPT;
+}
+
+/** The primary code is in the low byte; the rest says in which situation. */
+function primaryCodeOf(error: unknown): number | null {
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return null;
+  return error.errcode & 0xff;
 }
 
 function inUse(directory: string): KvError {

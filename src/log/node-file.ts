@@ -105,7 +105,8 @@ export function readNodeRecord(disk: Disk, directory: string): NodeRecord | null
     return parseRecord(path, bytes);
   } catch (error) {
     if (!(error instanceof NodeStateError)) throw error;
-    throw new KvError("DATA_CORRUPT", `${path} is damaged: ${error.message}`, { cause: error });
+    const advice = "when other members have the data, move the directory away and start with an empty one";
+    throw new KvError("DATA_CORRUPT", `${path} is damaged: ${error.message}; ${advice}`, { cause: error });
   }
 }
 

@@ -118,5 +118,8 @@ class Ending {
 /** An operating error's sentence says it all; anything else is shown with where it came from. */
 function describe(error: unknown): Readonly<Record<string, unknown>> {
   if (error instanceof KvError) return { code: error.code, reason: error.message };
+  // What the system refuses needs no stack: the call and the path say it.
+  if (error instanceof Error && "syscall" in error && "code" in error)
+    return { code: error.code, reason: error.message };
   return { reason: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }

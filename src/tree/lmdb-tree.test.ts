@@ -124,6 +124,29 @@ describe("the tree in its file", () => {
     assert.throws(() => open(), withCode("DATA_CORRUPT", path));
   });
 
+  test("a file that is cut off is refused, where the library would end the process", () => {
+    apply(
+      open(),
+      Array.from({ length: 100 }, (_, i) => set(`k${String(i).padStart(2, "0")}`, "v".repeat(5000))),
+    );
+    closeAll();
+    const content = readFileSync(path);
+    for (const length of [8192, content.length >> 1, content.length - 100_000]) {
+      writeFileSync(path, content.subarray(0, length));
+      for (const readOnly of [false, true]) {
+        assert.throws(() => open({ readOnly }), withCode("DATA_CORRUPT", `is cut off: it has ${length} bytes of`));
+      }
+    }
+  });
+
+  test("looking at an empty file changes nothing", () => {
+    for (const length of [0, 8192]) {
+      writeFileSync(path, Buffer.alloc(length));
+      assert.throws(() => open({ readOnly: true }), withCode("DATA_CORRUPT", "is empty"));
+      assert.equal(readFileSync(path).length, length);
+    }
+  });
+
   test("a file whose making was cut short by a crash is made anew", () => {
     for (const length of [0, 100, 8192]) {
       writeFileSync(path, Buffer.alloc(length));

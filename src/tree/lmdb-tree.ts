@@ -349,7 +349,7 @@ const keyEncoder = {
 };
 
 function openRoot({ path, readOnly = false }: LmdbTreeOptions): RootDatabase<Buffer, string> {
-  if (existsSync(path)) checkLmdbHeader(path);
+  if (existsSync(path)) checkLmdbHeader(path, readOnly);
   else if (readOnly) throw new KvError("DATA_CORRUPT", `There is no tree at ${path}`);
   try {
     return open<Buffer, string>({
