@@ -4,6 +4,7 @@ import { SPACE } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { NodeName, Sequence } from "../model/position.ts";
+import { chunkWithUncommitted } from "../shard/planted-mistakes.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import type { MemberLink } from "./member-link.ts";
@@ -63,7 +64,11 @@ export class SnapshotSource {
       return;
     }
     try {
-      const chunk = this.#store.tree.copyRange(spaceOf(request.space), request.after, this.#chunkBytes);
+      const space = spaceOf(request.space);
+      const isPlanted = mutant("M55") && space === SPACE.user;
+      const chunk = isPlanted
+        ? chunkWithUncommitted(this.#store, request.after, this.#chunkBytes)
+        : this.#store.tree.copyRange(space, request.after, this.#chunkBytes);
       const { lastKey, mayHoldThrough } = chunk;
       this.#link.send(session.node, "RANGE", { ...common, lastKey, mayHoldThrough }, chunk.bytes);
     } catch (error) {

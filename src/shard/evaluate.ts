@@ -21,6 +21,7 @@ import { isExpired, type Record } from "../model/record.ts";
 import { AnswerBudget } from "./answer-budget.ts";
 import { describeRecord } from "./describe-record.ts";
 import { type EditOperation, editValue, expiryMsOf, mayChangeExpiry } from "./edit-value.ts";
+import { logicalIncrement } from "./planted-mistakes.ts";
 import type { Seen, SeenPage } from "./shard-view.ts";
 
 /** What an operation comes to: its result, the rows it changes, and the newest entry that the result depends on. */
@@ -145,7 +146,9 @@ class Evaluator {
     const { value, result } = editValue(operation, old, this.#state.nextVersion);
     if (value === null) return result;
     const { expiryMs, contentType } = old ?? { expiryMs: 0, contentType: "" };
-    return this.#put(operation.key, { value, expiryMs, contentType }) ?? result;
+    const isLogical = mutant("M58") && operation.kind === "increment";
+    const stored = { value, expiryMs, contentType: isLogical ? logicalIncrement(operation.by) : contentType };
+    return this.#put(operation.key, stored) ?? result;
   }
 
   #expire(operation: ExpireOperation, old: Record | null): Result {

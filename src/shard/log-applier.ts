@@ -4,6 +4,7 @@ import type { Entry } from "../model/entry.ts";
 import type { Sequence } from "../model/position.ts";
 import type { TreeChange, TreePosition, TreeWriter } from "../tree/tree.ts";
 import { TREE_META, type ImportBase, type ImportedChunk } from "./applier.ts";
+import { LogicalIncrements } from "./planted-mistakes.ts";
 import { RunFold, type FoldStart } from "./run-fold.ts";
 
 /** Where entries are read from: the log, seen from the applier's thread (`LogReader`, or `LogEntries` in the log's own). */
@@ -123,14 +124,16 @@ export class LogApplier {
       logClockMs: Number(this.#tree.meta(TREE_META.logClockMs) ?? 0),
     });
     const target = mutant("M31") ? Number.MAX_SAFE_INTEGER : through;
+    const logical = mutant("M58") ? new LogicalIncrements() : null;
     for (const entry of this.#source.read(appliedSequence + 1, target)) {
       fold.add(entry);
+      if (entry.body.kind === "data") logical?.note(entry.body.mutations);
       if (fold.bytes >= this.#limits.runBytesMax) break;
     }
     const { end } = fold;
     assert(end.appliedSequence > appliedSequence, `the log holds entry ${appliedSequence + 1}, which the tree lacks`);
     return {
-      changes: fold.changes(),
+      changes: logical?.replay(fold.changes(), this.#tree) ?? fold.changes(),
       clearsUserRows: fold.clearsUserRows,
       start: appliedSequence,
       end,
