@@ -57,10 +57,9 @@ export class ClusterFaults {
   }
 
   #begin({ name, everyMs, strike }: Plague): void {
-    const { simulation, swarm, emphasis } = this.#world;
+    const { simulation, swarm } = this.#world;
     const random = simulation.randomFor(name);
-    const factor = emphasis.intervalFactors?.[name] ?? 1;
-    const meanMs = swarm.magnitude(`${name} interval`, everyMs[0] * factor, everyMs[1] * factor);
+    const meanMs = swarm.magnitude(`${name} interval`, everyMs[0], everyMs[1]);
     const next = (): void => {
       simulation.schedule(-Math.log(1 - random.next()) * meanMs, `strikes ${name}`, () => {
         if (this.#world.isHealing) return;

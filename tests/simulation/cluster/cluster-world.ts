@@ -123,6 +123,16 @@ export class ClusterWorld implements MachineObserver {
     if (message.startsWith("This copy is complete")) simulation.markers.sometimes("snapshot bootstrap");
   }
 
+  /** The tree never holds what this node's own log could still lose (M102), nor what is not committed (D5). */
+  onTransaction(machine: SimMachine): void {
+    const { store, state } = machine;
+    if (store === null || state === null || state.bootstrap !== null || state.damage !== null) return;
+    const { applyingThrough } = machine.treeFile.snapshot.position;
+    if (applyingThrough <= store.settledSequence) return;
+    const detail = `${machine.node} applied ${applyingThrough}, settled ${store.settledSequence}`;
+    this.simulation.fail("the tree holds only what is committed and flushed", detail);
+  }
+
   onExit(machine: SimMachine, { reason, isOfDisk }: { reason: string; isOfDisk: boolean }): void {
     const { faults } = this.swarm;
     // A copy that has to write down what it cuts, or its own state, ends when there is no room, and tries again.

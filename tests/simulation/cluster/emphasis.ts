@@ -12,8 +12,6 @@ export interface Emphasis {
    * and what is checked beyond it is that everybody agrees in the end.
    */
   readonly allowsSplit?: boolean;
-  /** Factors on intervals of faults: below 1 is more often. */
-  readonly intervalFactors?: Readonly<Record<string, number>>;
 }
 
 /** Faults that need rules of their own: they are drawn for no seed, scenarios ask for them. */
@@ -45,6 +43,22 @@ export const COPIES: Emphasis = emphasis({
     think: 40,
     reads: 0.2,
     "wipe interval": 2000,
+  },
+});
+
+/** Replicas that stay away while a log with room enough for them grows. */
+export const RETENTION: Emphasis = emphasis({
+  replication: "async",
+  memberCount: 2,
+  faults: { kill: true, wipe: false, promotion: false, "disk full": false, partition: true },
+  parameters: {
+    retain: 1024,
+    "retain at most": 65_536,
+    segment: 2048,
+    "segment growth": 1,
+    reads: 0.2,
+    think: 40,
+    "kill interval": 2000,
   },
 });
 

@@ -15,6 +15,7 @@ import { LogEntries } from "../../../src/shard/log-entries.ts";
 import { openShardStore } from "../../../src/shard/open-shard-store.ts";
 import type { ShardStore } from "../../../src/shard/shard-store.ts";
 import { MemoryTree, MemoryTreeFile } from "../../../src/tree/memory-tree.ts";
+import type { TreeTransaction } from "../../../src/tree/tree.ts";
 import type { PeerNetwork } from "../../../src/wire/peer-network.ts";
 import { SimDisk } from "../../support/sim-disk.ts";
 import { MachineClock } from "../base/machine-clock.ts";
@@ -33,6 +34,21 @@ class ProcessExit extends Error {
   override readonly name: string = "ProcessExit";
 }
 
+/** A tree that tells after every transaction. */
+class WatchedTree extends MemoryTree {
+  readonly #onTransaction: () => void;
+
+  constructor(file: MemoryTreeFile, onTransaction: () => void) {
+    super(file);
+    this.#onTransaction = onTransaction;
+  }
+
+  override apply(transaction: TreeTransaction): void {
+    super.apply(transaction);
+    this.#onTransaction();
+  }
+}
+
 /** What runs on a machine between a start and a death. */
 export interface RunningNode {
   readonly process: SimProcess;
@@ -47,6 +63,8 @@ export interface MachineObserver {
   /** The member is about to remember `state`; `store` is null while the log is being recovered. */
   onState(machine: SimMachine, change: { readonly before: MemberState; readonly after: MemberState }): void;
   onLog(machine: SimMachine, level: string, message: string): void;
+  /** The tree has taken in a transaction. */
+  onTransaction(machine: SimMachine): void;
   /** The process ended by itself: because of its disk (`isOfDisk`), or of a defect. */
   onExit(machine: SimMachine, exit: { readonly reason: string; readonly isOfDisk: boolean }): void;
 }
@@ -237,7 +255,7 @@ export class SimMachine {
     logger: Logger;
   }): Parameters<typeof openShardStore>[0] {
     const { process, random, file, logger } = parts;
-    const { shape } = this.#parts;
+    const { shape, observer } = this.#parts;
     const onFatal = (error: Error): never => {
       throw new ProcessExit(error.message, { cause: error });
     };
@@ -264,7 +282,7 @@ export class SimMachine {
         const pace = random.fork("applier");
         return new InlineApplier({
           source: new LogEntries(log),
-          writer: new MemoryTree(this.treeFile),
+          writer: new WatchedTree(this.treeFile, () => observer.onTransaction(this)),
           reader: tree,
           clock: process,
           timers: process,
