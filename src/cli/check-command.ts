@@ -77,8 +77,9 @@ function renderCheck(check: DirectoryCheck, withEntries: boolean): string {
       `  tree: ${countOf(rowCounts.user, "key")} in ${formatBytes(stats.liveBytes)}, holds entries up to ${position.appliedSequence}`,
     );
   }
-  if (tree === null && faults.length === 0)
+  if (tree === null && faults.length === 0) {
     lines.push("  tree: none yet; the log holds everything, and fills it at the next start");
+  }
   for (const file of discarded) {
     lines.push(`  discarded: ${file.path} with ${countOf(file.entries.length, "entry")}`);
     if (withEntries) lines.push(...file.entries.map((entry) => renderEntry(entry).replaceAll(/^/gm, "    ")));

@@ -72,8 +72,9 @@ function checkTreeOf(path: string, onProgress: (rowCount: number) => void): Tree
 /** The tree takes in what the log holds: it can neither be ahead of it nor miss what the log has let go. */
 function mismatches(log: LogCheck | null, tree: TreeCheck | null): string[] {
   if (log === null || log.segmentCount === 0) return [];
-  if (tree === null)
+  if (tree === null) {
     return log.startSequence <= 1 ? [] : [`there is no tree, but the log begins with ${log.startSequence}`];
+  }
   const { appliedSequence } = tree.position;
   const faults: string[] = [];
   if (appliedSequence > log.lastSequence) {

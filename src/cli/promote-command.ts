@@ -9,7 +9,6 @@ import { readClusterStatus, readPromotionReport } from "./cluster-report.ts";
 import { print } from "./command-options.ts";
 import { renderEntry } from "./entry-text.ts";
 import { openLocalLog } from "./local-log.ts";
-import { countOf } from "./quantities.ts";
 import { UsageError } from "./usage-error.ts";
 
 interface PromoteOptions {

@@ -47,8 +47,11 @@ export function parseConfig(text: string, path: string): ClusterConfig {
   const shards = readShards(file, cluster.ports, faults);
   file.refuseUnknownKeys();
   for (const shard of shards) {
-    if (cluster.minInSync <= shard.members.length) continue;
-    const claim = `is more than the ${shard.members.length} members of shard ${shard.name}: it could never take a write`;
+    const count = shard.members.length;
+    // A shard without members has a fault of its own already.
+    if (cluster.minInSync <= count || count === 0) continue;
+    const members = count === 1 ? "the only member" : `the ${count} members`;
+    const claim = `is more than ${members} of shard ${shard.name}: it could never take a write`;
     faults.add("cluster.min_in_sync", claim, cluster.minInSync);
   }
   faults.throwIfAny();

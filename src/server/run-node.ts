@@ -119,7 +119,8 @@ class Ending {
 function describe(error: unknown): Readonly<Record<string, unknown>> {
   if (error instanceof KvError) return { code: error.code, reason: error.message };
   // What the system refuses needs no stack: the call and the path say it.
-  if (error instanceof Error && "syscall" in error && "code" in error)
+  if (error instanceof Error && "syscall" in error && "code" in error) {
     return { code: error.code, reason: error.message };
+  }
   return { reason: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }
