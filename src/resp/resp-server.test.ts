@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { KvError } from "../model/errors.ts";
+import type { MemoryGateway } from "../../tests/support/memory-gateway.ts";
+import { startMemoryRespServer } from "../../tests/support/memory-resp-server.ts";
+import { encodeCommand, RespClient } from "../../tests/support/resp-client.ts";
+import type { RespServer } from "./resp-server.ts";
+
+let server: RespServer;
+let gateway: MemoryGateway;
+before(async () => {
+  ({ server, gateway } = await startMemoryRespServer());
+});
+after(async () => server.close());
+
+/** Opens a connection that is closed when the test is over. */
+async function connected(t: { after: (run: () => void) => void }): Promise<RespClient> {
+  const client = await RespClient.open(server.address);
+  t.after(() => client.close());
+  return client;
+}
+
+const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
+
+describe("a connection of a Redis client", () => {
+  test("gets its replies in the order of its commands, in RESP2 and RESP3, whatever was pipelined", async (t) => {
+    const client = await connected(t);
+    const replies = await client.askAll([
+      ["GET", "none"],
+      ["HELLO", "3"],
+      ["GET", "none"],
+      ["MGET", "none"],
+      ["RESET"],
+      ["GET", "none"],
+    ]);
+    assert.equal(replies[0], "$-1\r\n");
+    assert.match(replies[1] ?? "", /^%7\r\n/);
+    assert.deepEqual(replies.slice(2), ["_\r\n", "*1\r\n_\r\n", "+RESET\r\n", "$-1\r\n"]);
+  });
+
+  test("takes lines typed by hand and the end of what is typed", async () => {
+    const client = await RespClient.open(server.address);
+    client.socket.end("SET typed 'by hand'\r\nGET typed\r\nget typed");
+    assert.equal(await client.readToEnd(), `+OK\r\n${bulk("by hand")}`);
+  });
+
+  test("hears of a protocol fault behind the replies it is owed, and is closed", async () => {
+    const client = await RespClient.open(server.address);
+    client.send("PING\r\n*1\r\n$4\r\nPING\r\n*1\r\n!\r\nPING\r\n");
+    assert.equal(await client.readToEnd(), "+PONG\r\n+PONG\r\n-ERR Protocol error: expected '$', got '!'\r\n");
+  });
+
+  test("is closed behind QUIT, and nothing behind it is carried out", async () => {
+    const client = await RespClient.open(server.address);
+    client.send("SET quitting 1\r\nQUIT\r\nSET quitting 2\r\n");
+    assert.equal(await client.readToEnd(), "+OK\r\n+OK\r\n");
+    const other = await RespClient.open(server.address);
+    assert.equal(await other.ask("GET", "quitting"), bulk("1"));
+    other.close();
+  });
+
+  test("answers 100,000 pipelined commands without holding them all, and others meanwhile", async (t) => {
+    const client = await connected(t);
+    const other = await connected(t);
+    const count = 100_000;
+    client.send(Buffer.concat(Array.from({ length: count }, () => encodeCommand(["INCR", "pipelined"]))));
+    let waitMsMax = 0;
+    let seen = 0;
+    const counting = (async () => {
+      for (; seen < count; seen++) assert.equal(await client.read(), `:${seen + 1}\r\n`);
+    })();
+    while (seen < count) {
+      const startedMs = performance.now();
+      await other.ask("PING");
+      waitMsMax = Math.max(waitMsMax, performance.now() - startedMs);
+      await sleep(5);
+    }
+    await counting;
+    assert.ok(waitMsMax < 1000, `another connection waited for ${waitMsMax} ms`);
+  });
+
+  test("that takes no replies is not read from, so that nothing gathers", async (t) => {
+    const client = await connected(t);
+    const value = Buffer.alloc(100_000, 1);
+    await client.ask("SET", "large", value);
+    client.socket.pause();
+    gateway.asked = [];
+    client.send(Buffer.concat(Array.from({ length: 2000 }, () => encodeCommand(["GET", "large"]))));
+    await sleep(300);
+    const taken = gateway.asked.length;
+    gateway.asked = null;
+    assert.ok(taken < 400, `${taken} of 2,000 reads were carried out for a client that takes nothing`);
+    client.socket.resume();
+    for (let left = 2000; left > 0; left--) assert.equal((await client.read()).length, value.length + 11);
+  });
+
+  test("keeps its order although answers come late, and holds what must come after them", async (t) => {
+    const client = await connected(t);
+    gateway.hold();
+    const replies = client.askAll([["SET", "held", "1"], ["PING"], ["GET", "held"], ["DBSIZE"], ["GET", "held"]]);
+    await sleep(50);
+    assert.equal(gateway.heldCount, 2, "DBSIZE waits for what was sent before it");
+    gateway.release();
+    const [set, ping, get, , last] = await replies;
+    assert.deepEqual([set, ping, get, last], ["+OK\r\n", "+PONG\r\n", bulk("1"), bulk("1")]);
+  });
+
+  test("beyond the maximum is turned away in Redis' words", async () => {
+    const small = await startMemoryRespServer({ connectionsMax: 1 });
+    const first = await RespClient.open(small.server.address);
+    assert.equal(await first.ask("PING"), "+PONG\r\n");
+    const second = await RespClient.open(small.server.address);
+    assert.equal(await second.readToEnd(), "-ERR max number of clients reached\r\n");
+    await Promise.all([small.server.close(), first.readToEnd()]);
+  });
+});
+
+describe("answers that are not ok", () => {
+  test("say what is known: not applied for now, or nobody knows", async (t) => {
+    const client = await connected(t);
+    gateway.failure = new KvError("NO_LEADER", "No leader\r\nis known");
+    assert.equal(await client.ask("SET", "a", "1"), "-TRYAGAIN No leader  is known\r\n");
+    gateway.failure = new KvError("UNKNOWN_OUTCOME", "The connection broke");
+    assert.equal(await client.ask("MSET", "a", "1", "b", "2"), "-UNKNOWN The connection broke\r\n");
+    assert.deepEqual(await client.askAll([["MULTI"], ["SET", "a", "1"], ["EXEC"]]), [
+      "+OK\r\n",
+      "+QUEUED\r\n",
+      "-UNKNOWN The connection broke\r\n",
+    ]);
+    assert.equal(await client.ask("SCAN", "0"), "-UNKNOWN The connection broke\r\n");
+    gateway.failure = null;
+    assert.match(await client.ask("GET", ""), /^-ERR The key is missing or empty/);
+    assert.match(await client.ask("SET", "k", Buffer.alloc(17_000_000)), /^-ERR The value has 17000000 bytes/);
+    assert.match(await client.ask("APPEND", "k", Buffer.alloc(1_048_577)), /^-ERR string exceeds maximum allowed size/);
+    assert.match(await client.ask("KEYS", "x".repeat(300)), /^-ERR the pattern has 300 bytes/);
+  });
+});
+
+describe("WATCH", () => {
+  test("keeps EXEC from happening when another connection has changed a key, and only then", async (t) => {
+    const [one, two] = [await connected(t), await connected(t)];
+    const transact = async (between: () => Promise<unknown>): Promise<string> => {
+      await one.ask("WATCH", "watched", "absent");
+      await between();
+      const replies = await one.askAll([["MULTI"], ["SET", "seen", "x"], ["GET", "watched"], ["EXEC"]]);
+      return replies[3] ?? "";
+    };
+    await one.ask("SET", "watched", "1");
+    assert.equal(await transact(async () => two.ask("GET", "watched")), `*2\r\n+OK\r\n${bulk("1")}`);
+    assert.equal(await transact(async () => two.ask("SET", "watched", "1")), "*-1\r\n");
+    assert.equal(await transact(async () => two.ask("SET", "absent", "1")), "*-1\r\n");
+    assert.equal(await transact(async () => one.ask("UNWATCH")), `*2\r\n+OK\r\n${bulk("1")}`);
+    assert.equal(await transact(async () => two.ask("FLUSHALL")), "*-1\r\n");
+    await one.askAll([["WATCH", "watched"], ["SET", "watched", "2"], ["MULTI"]]);
+    assert.equal(await one.ask("EXEC"), "*-1\r\n", "nothing was queued, and yet the key has changed");
+  });
+});
+
+describe("SCAN", () => {
+  test("gives every key that is there all the time exactly once, whatever comes and goes", async (t) => {
+    const client = await connected(t);
+    await client.ask("FLUSHALL");
+    const keys = Array.from({ length: 500 }, (_, index) => `scan:${index}`);
+    await client.askAll(keys.map((key) => ["SET", key, "1"]));
+    const seen: string[] = [];
+    let cursor = "0";
+    let round = 0;
+    do {
+      const reply = (await client.ask("SCAN", cursor, "MATCH", "scan:*", "COUNT", "17")).split("\r\n");
+      cursor = reply[2] ?? "";
+      for (let at = 5; at < reply.length - 1; at += 2) seen.push(reply[at] ?? "");
+      await client.askAll([
+        ["SET", `scan:x${round}`, "1"],
+        ["DEL", `scan:x${round - 1}`],
+      ]);
+      round++;
+    } while (cursor !== "0");
+    assert.ok(round > 10);
+    assert.deepEqual(seen.filter((key) => !key.includes("x")).sort(), [...keys].sort());
+    assert.equal(await client.ask("SCAN", "99999999"), "-ERR invalid cursor\r\n");
+    assert.match(await client.ask("SCAN", "0", "TYPE", "hash", "COUNT", "1000"), /^\*2\r\n\$1\r\n0\r\n\*0\r\n$/);
+    assert.match(await client.ask("RANDOMKEY"), /scan:/);
+    assert.equal(await client.ask("DBSIZE"), ":501\r\n");
+  });
+});
