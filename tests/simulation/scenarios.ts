@@ -1,5 +1,5 @@
 import { clusterScenario } from "./cluster/cluster-scenario.ts";
-import { BALANCED, BRIM_FULL, COPIES, CORRUPTION, FAILOVERS, POWER, RETENTION, SPLIT } from "./cluster/emphasis.ts";
+import { BALANCED, BRIM_FULL, COPIES, CORRUPTION, FAILOVERS, POWER, RETENTION, SPLIT, TORN_COPIES } from "./cluster/emphasis.ts";
 import type { Scenario } from "./scenario.ts";
 import { toyScenario } from "./toy/toy-scenario.ts";
 
@@ -12,6 +12,7 @@ const SCENARIOS: readonly Scenario[] = [
   clusterScenario("cluster-failovers", FAILOVERS),
   clusterScenario("cluster-power", POWER),
   clusterScenario("cluster-retention", RETENTION),
+  clusterScenario("cluster-torn-copies", TORN_COPIES),
   toyScenario(null),
   toyScenario("answersBeforeFlush"),
   toyScenario("readsUnflushed"),

@@ -1,6 +1,6 @@
 import type { SeededRandom } from "../../../src/base/random.ts";
 import type { ClusterWorld } from "./cluster-world.ts";
-import { Operator } from "./operator.ts";
+import type { Operator } from "./operator.ts";
 import type { SimMachine } from "./sim-machine.ts";
 
 /** What strikes one machine or path, how often at most and at least (mean interval in ms). */

@@ -28,21 +28,35 @@ export const CORRUPTION: Emphasis = emphasis({ faults: { corruption: true } });
 /** Disks fill up to the last byte: nodes may end and start again, but nothing is lost. */
 export const BRIM_FULL: Emphasis = emphasis({ faults: { "disk brim-full": true } });
 
+const SHORT_LOGS = {
+  retain: 1024,
+  "retain at most": 4096,
+  segment: 2048,
+  "segment growth": 1,
+  chunk: 300,
+  think: 40,
+  reads: 0.2,
+} as const;
+
 /** Replicas that have to copy rows, while the leader's tree is busy and its log is short. */
 export const COPIES: Emphasis = emphasis({
   memberCount: 2,
   faults: { wipe: true, kill: true, "disk full": false },
+  parameters: { ...SHORT_LOGS, apply: 300, "transaction rows": 3, increments: 0.4, "wipe interval": 2000 },
+});
+
+/** Copies from leaders that lose power while their flushes take long: what such a leader had not flushed never was. */
+export const TORN_COPIES: Emphasis = emphasis({
+  memberCount: 2,
+  faults: { wipe: true, "power cut": true, "slow disk": true, "disk full": false, promotion: false },
   parameters: {
-    retain: 1024,
-    "retain at most": 4096,
-    segment: 2048,
-    "segment growth": 1,
-    chunk: 300,
-    apply: 300,
-    "transaction rows": 3,
-    think: 40,
-    reads: 0.2,
+    ...SHORT_LOGS,
     "wipe interval": 2000,
+    "power cut interval": 800,
+    "slow disk interval": 600,
+    flush: 30,
+    latency: 15,
+    keys: 30,
   },
 });
 

@@ -18,7 +18,7 @@ import { MemoryTree, MemoryTreeFile } from "../../../src/tree/memory-tree.ts";
 import type { TreeTransaction } from "../../../src/tree/tree.ts";
 import type { PeerNetwork } from "../../../src/wire/peer-network.ts";
 import { SimDisk } from "../../support/sim-disk.ts";
-import { MachineClock } from "../base/machine-clock.ts";
+import type { MachineClock } from "../base/machine-clock.ts";
 import { SimProcess } from "../base/sim-process.ts";
 import type { Simulation } from "../base/simulation.ts";
 import type { SimNetwork } from "../network/sim-network.ts";
