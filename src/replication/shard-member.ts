@@ -285,10 +285,12 @@ export class ShardMember {
     this.#trim();
   }
 
+  /** Not between two roles, or before the first: whoever is about to lead does not know yet what replicas need. */
   #trim(): void {
-    if (this.#roles.store === null || this.#roles.duty.kind === "changing") return;
-    const needed = this.#roles.duty.kind === "leading" ? this.#roles.duty.term.neededFrom() : null;
-    trimLog(this.#roles.store, this.#config, { needed, freeBytes: this.#env.freeBytes() });
+    const { store, duty } = this.#roles;
+    if (store === null || (duty.kind !== "leading" && duty.kind !== "following")) return;
+    const needed = duty.kind === "leading" ? duty.term.neededFrom() : null;
+    trimLog(store, this.#config, { needed, freeBytes: this.#env.freeBytes() });
   }
 
   #mayReadHere(): boolean {
