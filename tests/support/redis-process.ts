@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RespClient } from "./resp-client.ts";
 
+const REDIS_SERVER = "redis-server";
 const PORT_MIN = 30_000;
 const PORT_RANGE = 20_000;
 
@@ -19,7 +20,7 @@ export async function startRedis(): Promise<{ readonly address: string; stop(): 
   const directory = mkdtempSync(join(tmpdir(), "kv-redis-"));
   const port = PORT_MIN + Math.floor(Math.random() * PORT_RANGE);
   const words = ["--port", String(port), "--bind", "127.0.0.1", "--dir", directory, "--save", "", "--databases", "1"];
-  const child = spawn("redis-server", words, { stdio: "ignore" });
+  const child = spawn(REDIS_SERVER, words, { stdio: "ignore" });
   const ended = once(child, "exit");
   const address = `127.0.0.1:${port}`;
   const stop = async (): Promise<void> => {

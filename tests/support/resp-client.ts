@@ -15,7 +15,7 @@ export function encodeCommand(words: RespWords): Buffer {
 }
 
 /** Where the reply that begins at `at` ends; null when its end has not arrived. Throws when it is no reply. */
-export function endOfReply(bytes: Buffer, at: number): number | null {
+function endOfReply(bytes: Buffer, at: number): number | null {
   const lineEnd = bytes.indexOf("\r\n", at);
   if (lineEnd < 0) return null;
   const type = String.fromCharCode(bytes[at] ?? 0);
