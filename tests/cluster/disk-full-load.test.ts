@@ -37,7 +37,9 @@ describe(
         await eventually("writes are refused", async () =>
           (traffic.refusals.get("DISK_FULL") ?? 0) > 50 ? true : undefined,
         );
-        assert(typeof (await memberView(leader)).read_only_reason === "string", "the node says that it is read-only");
+        await eventually("the node says that it is read-only", async () => {
+          return (await memberView(leader)).read_only_reason ?? undefined;
+        });
         const { answeredReads } = traffic;
         await sleep(1000);
         assert(traffic.answeredReads - answeredReads > 10, "reads go on");
