@@ -18,6 +18,8 @@ export interface ClusterClientsOptions {
   readonly history: ClusterHistory;
   /** Looks at every answer the moment it is there. */
   readonly onAnswer: (reply: Reply, notes: OperationNotes) => void;
+  /** Hears of every single read before it is sent. */
+  readonly onRead: (key: Key) => void;
 }
 
 interface Client {
@@ -158,6 +160,7 @@ export class ClusterClients {
     const options = this.#drawOptions();
     const target = keyOfText(key.name);
     const notes = this.#notes(target, client.machine.node, options);
+    if (operation.kind === "get") this.#options.onRead(target);
     const id = history.invoke({ client: client.index, key: key.name, operation }, notes);
     const call = this.#open(() => {
       key.saw({ kind: "unknown" });

@@ -7,11 +7,12 @@ import { ClusterFaults } from "./cluster-faults.ts";
 import { ClusterHistory } from "./cluster-history.ts";
 import { ClusterWorld } from "./cluster-world.ts";
 import { firstDifference, treeHash } from "./copies.ts";
-import type { Emphasis } from "./emphasis.ts";
+import { BALANCED, type Emphasis } from "./emphasis.ts";
 import { Healer } from "./healer.ts";
 import { Invariants } from "./invariants.ts";
 import { Operator } from "./operator.ts";
 import type { SimMachine } from "./sim-machine.ts";
+import { EXPECTED_SITUATIONS, Situations } from "./situations.ts";
 import { Verdict } from "./verdict.ts";
 
 const FAULT_PHASE_MS = 20_000;
@@ -21,7 +22,9 @@ const READ_ALL_MS = 25_000;
 const SETTLING_MS = 20_000;
 
 /** A whole cluster in static mode under every kind of fault; `emphasis` decides some of what is drawn otherwise. */
-export function clusterScenario(name: string, emphasis: Emphasis, expectedMarkers: readonly string[] = []): Scenario {
+export function clusterScenario(name: string, emphasis: Emphasis): Scenario {
+  // What a scenario of its own emphasises leaves no room for some of the situations.
+  const expectedMarkers = emphasis === BALANCED ? EXPECTED_SITUATIONS : [];
   return { name, expectedMarkers, run: (options) => new ClusterRun(options, emphasis).run() };
 }
 
@@ -34,6 +37,7 @@ class ClusterRun {
   readonly #faults: ClusterFaults;
   readonly #healer: Healer;
   readonly #invariants: Invariants;
+  readonly #situations: Situations;
 
   constructor(options: RunOptions, emphasis: Emphasis) {
     this.#options = options;
@@ -45,12 +49,18 @@ class ClusterRun {
     const operator = new Operator(this.#world);
     this.#faults = new ClusterFaults(this.#world, operator);
     this.#healer = new Healer(this.#world, operator);
+    const situations = new Situations(this.#world);
+    this.#situations = situations;
     this.#clients = new ClusterClients({
       simulation: this.#simulation,
       shape: this.#world.shape,
       machines: this.#world.machines,
       history: this.#history,
-      onAnswer: (reply, notes) => this.#invariants.onAnswer(reply, notes),
+      onAnswer: (reply, notes) => {
+        this.#invariants.onAnswer(reply, notes);
+        situations.onAnswer(reply, notes);
+      },
+      onRead: (key) => situations.onRead(key),
     });
   }
 
@@ -81,6 +91,7 @@ class ClusterRun {
   #converge(deadlineMs: number): void {
     const simulation = this.#simulation;
     simulation.note("healing", "all faults end");
+    this.#situations.onHealed();
     this.#world.isHealing = true;
     this.#faults.heal();
     this.#world.network.weather = CALM_NETWORK;

@@ -120,7 +120,9 @@ export class ClusterWorld implements MachineObserver {
     if (message.includes("no longer reaches back")) simulation.markers.sometimes("cut off from a trimmed log");
     if (message.includes("behind what was committed here")) simulation.markers.sometimes("deposed leader starts anew");
     if (message.startsWith("The log was cut")) simulation.markers.sometimes("divergence cut");
-    if (message.startsWith("This copy is complete")) simulation.markers.sometimes("snapshot bootstrap");
+    if (!message.startsWith("This copy is complete")) return;
+    simulation.markers.sometimes("snapshot bootstrap");
+    simulation.markers.sometimes("copy resumed after a crash", machine.resumesCopy);
   }
 
   /** The tree never holds what this node's own log could still lose (M102), nor what is not committed (D5). */
@@ -179,6 +181,7 @@ export class ClusterWorld implements MachineObserver {
   #onCopyBegins(machine: SimMachine, before: MemberState): void {
     this.simulation.markers.sometimes("copy begun");
     machine.hasBeenCopy = true;
+    machine.resumesCopy = false;
     const ledger = this.ledgerOf(machine);
     this.#checkRetention(machine, before);
     const isExcused = before.damage !== null || before.bootstrap !== null || ledger.splitAtMs !== null;

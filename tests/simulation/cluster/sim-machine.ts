@@ -97,6 +97,8 @@ export class SimMachine {
   lastPausedMs = -1;
   /** Whether its log once began anew behind copied rows. */
   hasBeenCopy = false;
+  /** Whether this start found rows of a copy that an earlier one had begun. */
+  resumesCopy = false;
   /** Whether the node led when it died by itself. */
   wasLeading = false;
   readonly #parts: SimMachineParts;
@@ -152,6 +154,7 @@ export class SimMachine {
     });
     simulation.note(this.node, "starts");
     this.#store = null;
+    this.resumesCopy = this.state?.bootstrap?.phase === "copying" && this.treeFile.snapshot.rows.size > 0;
     process.enter(() => {
       const endpoint = network.endpoint(this.node, process);
       const { topology, replication } = this.#parts.shape;

@@ -20,6 +20,8 @@ export type Departure = "closed" | "silent";
  */
 export class SimNetwork {
   weather: NetworkWeather;
+  /** Is told of every message that arrives, by type. */
+  watch: ((to: NodeName, type: string) => void) | null = null;
   readonly #simulation: Simulation;
   readonly #random: SeededRandom;
   readonly #endpoints: Map<NodeName, SimEndpoint> = new Map();
@@ -217,6 +219,7 @@ export class SimNetwork {
     if (frame === undefined) return;
     this.#simulation.trace.event(this.#simulation.nowMs, frame.kind === "message" ? frame.type : frame.kind);
     this.#remark(end, frame);
+    if (frame.kind === "message") this.watch?.(end.endpoint.node, frame.type);
     end.endpoint.receive(connection, end, frame);
   }
 
