@@ -1,5 +1,15 @@
 import { clusterScenario } from "./cluster/cluster-scenario.ts";
-import { BALANCED, BRIM_FULL, COPIES, CORRUPTION, FAILOVERS, POWER, RETENTION, SPLIT, TORN_COPIES } from "./cluster/emphasis.ts";
+import {
+  BALANCED,
+  BRIM_FULL,
+  COPIES,
+  CORRUPTION,
+  FAILOVERS,
+  POWER,
+  RETENTION,
+  SPLIT,
+  TORN_COPIES,
+} from "./cluster/emphasis.ts";
 import type { Scenario } from "./scenario.ts";
 import { toyScenario } from "./toy/toy-scenario.ts";
 

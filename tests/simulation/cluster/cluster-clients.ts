@@ -105,7 +105,8 @@ export class ClusterClients {
 
   /** Reads every key that was ever used, through any node; a read that is refused is repeated a few times. */
   readAll(onRefused: (key: string, why: string) => void): void {
-    for (const [index, { name }] of this.#keys.all.entries()) this.#readFinally(name, index, (why) => onRefused(name, why));
+    for (const [index, { name }] of this.#keys.all.entries())
+      this.#readFinally(name, index, (why) => onRefused(name, why));
   }
 
   #readFinally(name: string, turn: number, onRefused: (why: string) => void): void {
@@ -113,7 +114,10 @@ export class ClusterClients {
     const operation: RegisterOperation = { kind: "get" };
     const machine = machines[turn % machines.length];
     const key = keyOfText(name);
-    const id = history.invoke({ client: 1000, key: name, operation }, this.#notes(key, machine?.node ?? "", LINEARIZABLE));
+    const id = history.invoke(
+      { client: 1000, key: name, operation },
+      this.#notes(key, machine?.node ?? "", LINEARIZABLE),
+    );
     const call = this.#open(() => history.complete(id, { kind: "unknown" }));
     const answer = (reply: Reply): void => {
       if (!this.#finish(call)) return;
@@ -203,7 +207,14 @@ export class ClusterClients {
       }
     }, client);
     const answer = (replies: readonly Reply[]): void => {
-      if (!this.#finish(call, client, replies.every((reply) => reply.ok))) return;
+      if (
+        !this.#finish(
+          call,
+          client,
+          replies.every((reply) => reply.ok),
+        )
+      )
+        return;
       for (const [index, { key, operation, id, notes }] of parts.entries()) {
         const reply = replies[index] ?? unanswered();
         this.#options.onAnswer(reply, notes);
@@ -264,7 +275,12 @@ export class ClusterClients {
       });
     };
     const options: RequestOptions = { consistency: "eventual", durability: null };
-    this.#ask(client, call, () => answer(refused()), ({ core }) => core.execute({ kind: "get", key }, options, answer));
+    this.#ask(
+      client,
+      call,
+      () => answer(refused()),
+      ({ core }) => core.execute({ kind: "get", key }, options, answer),
+    );
   }
 
   /** Keys that expire are beyond the checkers; they exercise the leader's deletes and what copies make of them. */
@@ -274,10 +290,23 @@ export class ClusterClients {
     const answer = (reply: Reply): void => void this.#finish(call, client, reply.ok);
     const expiry = { kind: "after", ms: 200 + this.#random.below(4000) } as const;
     const value = Buffer.from(`ttl ${++this.#callCount}`);
-    const set = { kind: "set", key, value, contentType: "text/plain", expiry, condition: null, returnOld: false } as const;
+    const set = {
+      kind: "set",
+      key,
+      value,
+      contentType: "text/plain",
+      expiry,
+      condition: null,
+      returnOld: false,
+    } as const;
     const operation: KeyOperation = this.#random.below(3) === 0 ? { kind: "get", key } : set;
     const options = this.#drawOptions();
-    this.#ask(client, call, () => answer(refused()), ({ core }) => core.execute(operation, options, answer));
+    this.#ask(
+      client,
+      call,
+      () => answer(refused()),
+      ({ core }) => core.execute(operation, options, answer),
+    );
   }
 
   /** Opens a call; `giveUp` is for its end without an answer. */

@@ -24,6 +24,7 @@ export class ClusterFaults {
 
   start(): void {
     for (const plague of this.#plagues()) if (this.#world.swarm.has(plague.name)) this.#begin(plague);
+    if (this.#world.swarm.has("death of a copy")) this.#world.onCopy = (machine) => this.#interrupt(machine);
   }
 
   /** Ends everything that still lasts. */
@@ -70,11 +71,13 @@ export class ClusterFaults {
     next();
   }
 
-  /** A machine that runs and is not under an operator's hands; leaders more often than not. */
+  /** A machine that runs and is not under an operator's hands; where it hurts more often than not: leaders, copies under way. */
   #victim(random: SeededRandom): SimMachine | undefined {
     const machines = this.#world.machines.filter((one) => one.running !== null && !this.#world.isQuiet(one));
     const leaders = machines.filter((machine) => machine.isLeading);
-    const group = leaders.length > 0 && random.next() < 0.5 ? leaders : machines;
+    const copies = machines.filter((machine) => machine.state?.bootstrap !== null);
+    const dice = random.next();
+    const group = copies.length > 0 && dice < 0.5 ? copies : leaders.length > 0 && dice > 0.5 ? leaders : machines;
     return group[random.below(group.length)];
   }
 
@@ -86,6 +89,21 @@ export class ClusterFaults {
     const machine = this.#victim(random);
     machine?.kill();
     if (machine !== undefined) this.#restart(machine, random);
+  }
+
+  /** Most copies are made once the faults are over: who copies, or gives the rows, dies on the way even then. */
+  #interrupt(machine: SimMachine): void {
+    const { simulation } = this.#world;
+    const random = simulation.randomFor(`interrupt ${simulation.nowMs}`);
+    if (random.next() < 0.3) return;
+    const leader = this.#world.othersOf(machine).find((other) => other.isLeading);
+    const victim = leader !== undefined && random.next() < 0.3 ? leader : machine;
+    simulation.schedule(400 * random.next() ** 2, "death of a copy", () => {
+      if (victim.running === null || this.#world.isQuiet(victim)) return;
+      if (random.next() < 0.5) victim.kill();
+      else victim.powerCut();
+      this.#world.startIn(victim, random.next() * 1000);
+    });
   }
 
   #powerCut(random: SeededRandom): void {

@@ -1,6 +1,11 @@
 import type { NodeName } from "../../../src/model/position.ts";
 import { HistoryRecorder, type CallTime } from "../../support/linearizability/history-recorder.ts";
-import type { HistoryOperation, Outcome, RegisterOperation, RegisterResult } from "../../support/linearizability/history.ts";
+import type {
+  HistoryOperation,
+  Outcome,
+  RegisterOperation,
+  RegisterResult,
+} from "../../support/linearizability/history.ts";
 import type { Simulation } from "../base/simulation.ts";
 
 /** What an acknowledgement promises: flushed by the leader, or by every member of the in-sync set. */
@@ -44,7 +49,12 @@ export class ClusterHistory {
   }
 
   invoke(
-    call: { readonly client: number; readonly key: string; readonly operation: RegisterOperation; readonly request?: number },
+    call: {
+      readonly client: number;
+      readonly key: string;
+      readonly operation: RegisterOperation;
+      readonly request?: number;
+    },
     notes: OperationNotes,
   ): number {
     const id = this.#recorder.invoke(call.client, call.key, call.operation, call.request);

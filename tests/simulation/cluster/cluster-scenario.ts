@@ -66,7 +66,8 @@ class ClusterRun {
 
   run(): RunReport {
     const simulation = this.#simulation;
-    for (const machine of this.#world.machines) this.#world.startIn(machine, simulation.randomFor(machine.node).next() * 300);
+    for (const machine of this.#world.machines)
+      this.#world.startIn(machine, simulation.randomFor(machine.node).next() * 300);
     this.#clients.start();
     this.#faults.start();
     this.#invariants.start();
@@ -97,7 +98,8 @@ class ClusterRun {
     this.#world.network.weather = CALM_NETWORK;
     for (const machine of this.#world.machines) {
       machine.heldUntilMs = 0;
-      if (machine.running === null) this.#world.startIn(machine, 500 * simulation.randomFor(`heal ${machine.node}`).next());
+      if (machine.running === null)
+        this.#world.startIn(machine, 500 * simulation.randomFor(`heal ${machine.node}`).next());
     }
     this.#healer.start();
     this.#require("every shard is led again", deadlineMs, () => this.#healer.isServing);
@@ -105,7 +107,11 @@ class ClusterRun {
     const isServed = (): boolean => this.#clients.okCounts.every((count, client) => count > (before[client] ?? 0));
     this.#require("all clients are served again", deadlineMs, isServed);
     this.#clients.stop();
-    this.#require("the copies converge", deadlineMs, () => this.#clients.openCount === 0 && this.#healer.faults().length === 0);
+    this.#require(
+      "the copies converge",
+      deadlineMs,
+      () => this.#clients.openCount === 0 && this.#healer.faults().length === 0,
+    );
   }
 
   #readEverything(): void {

@@ -47,7 +47,11 @@ export function drawShape(swarm: Swarm, { replication, shardCount, memberCount }
   return {
     topology: new Topology({ cluster: "simulated", shards, slotMap: freshSlotMap(shards) }),
     replication: replication ?? swarm.pick("replication", ["async", "in-sync"]),
-    logSizes: { segmentBytesFirst, segmentBytesMax: segmentBytesFirst * swarm.pick("segment growth", [1, 4]), tailBytesMax: 4096 },
+    logSizes: {
+      segmentBytesFirst,
+      segmentBytesMax: segmentBytesFirst * swarm.pick("segment growth", [1, 4]),
+      tailBytesMax: 4096,
+    },
     logRetainBytes: swarm.pick("retain", [1024, 8192, 1_000_000]),
     logRetainBytesMax: swarm.pick("retain at most", [4096, 16_384, 65_536]),
     snapshotChunkBytes: swarm.pick("chunk", [300, 1500, 100_000]),

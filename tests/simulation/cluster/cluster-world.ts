@@ -30,6 +30,8 @@ export class ClusterWorld implements MachineObserver {
   readonly machines: readonly SimMachine[];
   readonly ledgers: ReadonlyMap<string, ShardLedger>;
   isHealing = false;
+  /** Is told when a machine begins to copy rows. */
+  onCopy: ((machine: SimMachine) => void) | null = null;
 
   constructor(simulation: Simulation, swarm: Swarm, emphasis: Emphasis) {
     this.simulation = simulation;
@@ -42,7 +44,15 @@ export class ClusterWorld implements MachineObserver {
     this.machines = topology.shards.flatMap((shard) =>
       shard.members.map(({ node }) => {
         const clock = this.#drawClock(node);
-        return new SimMachine({ simulation, network: this.network, shape: this.shape, node, shard, clock, observer: this });
+        return new SimMachine({
+          simulation,
+          network: this.network,
+          shape: this.shape,
+          node,
+          shard,
+          clock,
+          observer: this,
+        });
       }),
     );
     for (const machine of this.machines) machine.disk.faults.capacityBytes = this.shape.diskBytes;
@@ -92,7 +102,8 @@ export class ClusterWorld implements MachineObserver {
     const { leadership } = after;
     const { markers, nowMs } = this.simulation;
     if (after.conflict !== null && before.conflict === null) markers.sometimes("conflict of equal epochs");
-    if (after.bootstrap?.phase === "copying" && before.bootstrap?.phase !== "copying") this.#onCopyBegins(machine, before);
+    if (after.bootstrap?.phase === "copying" && before.bootstrap?.phase !== "copying")
+      this.#onCopyBegins(machine, before);
     this.#onCopyEnds(machine, before, after);
     const isOwn = leadership?.leader.node === machine.node && leadership.leader.store === after.store.store;
     const isBegun = leadership?.term !== before.leadership?.term || leadership?.epoch !== before.leadership?.epoch;
@@ -180,17 +191,20 @@ export class ClusterWorld implements MachineObserver {
   /** An in-sync member is never cut off from the log (storage.md, Retention); a lossy promotion may make it start anew. */
   #onCopyBegins(machine: SimMachine, before: MemberState): void {
     this.simulation.markers.sometimes("copy begun");
+    this.onCopy?.(machine);
+    this.#checkRetention(machine, before);
     machine.hasBeenCopy = true;
     machine.resumesCopy = false;
     const ledger = this.ledgerOf(machine);
-    this.#checkRetention(machine, before);
     const isExcused = before.damage !== null || before.bootstrap !== null || ledger.splitAtMs !== null;
     const isLossy = ledger.terms.some((term) => term.acceptsLoss);
     if (this.shape.replication !== "in-sync" || isExcused || isLossy) return;
     const { store, generation } = before.store;
     const leader = this.othersOf(machine).find((other) => other.isLeading)?.state?.leadership;
-    const isInSync = leader?.inSync.some((member) => member.store === store && member.generation === generation) === true;
-    if (isInSync) this.simulation.fail("an in-sync member is never cut off", `${machine.node} has to copy everything anew`);
+    const isInSync =
+      leader?.inSync.some((member) => member.store === store && member.generation === generation) === true;
+    if (isInSync)
+      this.simulation.fail("an in-sync member is never cut off", `${machine.node} has to copy everything anew`);
   }
 
   /** A copy is whole when the log has been replayed past everything that its rows may hold (§2.12 step 5). */
@@ -212,7 +226,8 @@ export class ClusterWorld implements MachineObserver {
     const leader = this.othersOf(machine).find((other) => other.isLeading);
     // Replicas trim by themselves: their logs may be short when they begin to lead.
     const hasAlwaysLed = this.ledgerOf(machine).terms.every((term) => term.node === leader?.node);
-    const isExcused = before.bootstrap !== null || before.damage !== null || !hasAlwaysLed || leader?.hasBeenCopy !== false;
+    const hasHole = machine.hasBeenCopy || leader?.hasBeenCopy !== false;
+    const isExcused = before.bootstrap !== null || before.damage !== null || !hasAlwaysLed || hasHole;
     const isFull = this.swarm.faults.some((fault) => fault.startsWith("disk"));
     if (isExcused || isFull || leader.store === null || leader.store.log.startSequence === 1) return;
     const { logSizes, logRetainBytesMax } = this.shape;
@@ -232,6 +247,10 @@ export class ClusterWorld implements MachineObserver {
     const random = this.simulation.randomFor(`clock ${node}`);
     const hasDrift = this.swarm.has("clock drift");
     const spread = (width: number): number => (hasDrift ? (random.next() * 2 - 1) * width : 0);
-    return new MachineClock({ rate: 1 + spread(0.01), offsetMs: 1000 + random.next() * 1e6, wallOffsetMs: spread(5000) });
+    return new MachineClock({
+      rate: 1 + spread(0.01),
+      offsetMs: 1000 + random.next() * 1e6,
+      wallOffsetMs: spread(5000),
+    });
   }
 }

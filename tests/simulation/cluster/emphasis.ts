@@ -41,7 +41,7 @@ const SHORT_LOGS = {
 /** Replicas that have to copy rows, while the leader's tree is busy and its log is short. */
 export const COPIES: Emphasis = emphasis({
   memberCount: 2,
-  faults: { wipe: true, kill: true, "disk full": false },
+  faults: { wipe: true, kill: true, "death of a copy": true, "disk full": false },
   parameters: { ...SHORT_LOGS, apply: 300, "transaction rows": 3, increments: 0.4, "wipe interval": 2000 },
 });
 

@@ -47,9 +47,9 @@ export function findWrongEventualReads(
       return [`${name} returned ${value}, which was written later, at ${writer.sequence}`];
     }
     if (writer === undefined && value !== undefined) return [];
-    const between = writesOfKey.get(read.key)?.find(
-      (write) => write.sequence > (writer?.sequence ?? 0) && write.sequence <= read.sequence,
-    );
+    const between = writesOfKey
+      .get(read.key)
+      ?.find((write) => write.sequence > (writer?.sequence ?? 0) && write.sequence <= read.sequence);
     if (between === undefined || value === undefined) return [];
     return [`${name} returned ${value}, although #${between.id} wrote the key at ${between.sequence}`];
   });

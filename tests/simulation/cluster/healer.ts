@@ -40,7 +40,9 @@ export class Healer {
 
   /** Whether every shard has one leader that serves. */
   get isServing(): boolean {
-    return [...this.#world.ledgers.values()].every((ledger) => this.#leaderOf(ledger)?.running?.member.readiness().ready === true);
+    return [...this.#world.ledgers.values()].every(
+      (ledger) => this.#leaderOf(ledger)?.running?.member.readiness().ready === true,
+    );
   }
 
   /** What keeps the copies from being equal and in sync, one sentence a fault; empty when all is well. */
@@ -123,13 +125,15 @@ export class Healer {
   #absentOf(leader: SimMachine): string | null {
     const set = leader.state?.leadership?.inSync ?? [];
     const others = this.#world.othersOf(leader);
-    const isThere = (store: string | null): boolean => store === null || others.some((one) => one.state?.store.store === store);
+    const isThere = (store: string | null): boolean =>
+      store === null || others.some((one) => one.state?.store.store === store);
     return set.find((member) => member.node !== leader.node && !isThere(member.store))?.node ?? null;
   }
 
   /** Whole copies first, the longest first. */
   #candidates(ledger: ShardLedger): SimMachine[] {
-    const isWhole = ({ state }: SimMachine): boolean => state !== null && state.bootstrap === null && state.damage === null;
+    const isWhole = ({ state }: SimMachine): boolean =>
+      state !== null && state.bootstrap === null && state.damage === null;
     const end = ({ store }: SimMachine): number => (store?.lastEpoch.epoch ?? 0) * 1e7 + (store?.lastSequence ?? 0);
     return this.#world
       .machinesOf(ledger)

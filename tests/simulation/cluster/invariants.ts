@@ -42,7 +42,8 @@ export class Invariants {
     const leader = this.#world.machines.find(({ node }) => node === reply.answerer.node);
     if (ledger === undefined || ledger.splitAtMs !== null || leader === undefined || !leader.isLeading) return;
     const { epoch, sequence } = reply.position;
-    if (leader.state?.leadership?.epoch === epoch) this.#checkSet(leader, sequence, "an in-sync acknowledgement is true");
+    if (leader.state?.leadership?.epoch === epoch)
+      this.#checkSet(leader, sequence, "an in-sync acknowledgement is true");
   }
 
   /** What any member of the set could lead with holds everything up to `sequence`. */
@@ -70,7 +71,10 @@ export class Invariants {
   #checkQueues(machine: SimMachine): void {
     const { store } = machine;
     if (store === null || store.memtable.sizeBytes <= 2 * LIMITS.memtableBytesMax) return;
-    this.#world.simulation.fail("no queue grows without bound", `the memtable of ${machine.node} has ${store.memtable.sizeBytes} bytes`);
+    this.#world.simulation.fail(
+      "no queue grows without bound",
+      `the memtable of ${machine.node} has ${store.memtable.sizeBytes} bytes`,
+    );
   }
 }
 

@@ -124,7 +124,8 @@ export class Operator {
       run: () =>
         running.core.promote(request, (report) => {
           if (report instanceof KvError) finish(null, `hears ${report.code}: ${report.message}`);
-          else finish(report, `hears done=${String(report.done)} ${report.refusal ?? ""} ${report.findings.join("; ")}`);
+          else
+            finish(report, `hears done=${String(report.done)} ${report.refusal ?? ""} ${report.findings.join("; ")}`);
         }),
     });
   }

@@ -58,7 +58,17 @@ export class ShardLedger {
     const isPromotion = epoch >= at.seenEpoch + PROMOTION_EPOCH_STEP;
     const acceptsLoss = isPromotion && this.lossRequests.get(node) === true;
     if (at.otherLeads || epoch <= this.highestEpoch) this.splitAtMs ??= at.atMs;
-    const begun = { epoch, term, node, start: at.start, epochs: at.epochs, lineage, isPromotion, acceptsLoss, atMs: at.atMs };
+    const begun = {
+      epoch,
+      term,
+      node,
+      start: at.start,
+      epochs: at.epochs,
+      lineage,
+      isPromotion,
+      acceptsLoss,
+      atMs: at.atMs,
+    };
     this.terms.push(begun);
     return begun;
   }

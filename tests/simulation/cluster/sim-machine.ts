@@ -95,7 +95,7 @@ export class SimMachine {
   /** Not before this is over is the machine started again. */
   heldUntilMs = 0;
   lastPausedMs = -1;
-  /** Whether its log once began anew behind copied rows. */
+  /** Whether its log once began anew: empty, or behind copied rows. */
   hasBeenCopy = false;
   /** Whether this start found rows of a copy that an earlier one had begun. */
   resumesCopy = false;
@@ -161,7 +161,15 @@ export class SimMachine {
       const file = this.#openFile(random);
       this.#file = file;
       const member = new ShardMember(this.#environment({ process, random, file, endpoint }), this.#memberConfig());
-      const parts = { node: this.node, topology, replication, member, network: endpoint, clock: process, timers: process };
+      const parts = {
+        node: this.node,
+        topology,
+        replication,
+        member,
+        network: endpoint,
+        clock: process,
+        timers: process,
+      };
       const core = new NodeCore({ ...parts, random: random.fork("core") });
       this.#running = { process, member, core, openCalls: new Map() };
       endpoint.listen(core);
@@ -196,6 +204,7 @@ export class SimMachine {
     this.#parts.simulation.note(this.node, "is wiped");
     this.disk.wipe(DATA_DIRECTORY);
     this.treeFile = new MemoryTreeFile();
+    this.hasBeenCopy = true;
   }
 
   #end(departure: "closed" | "silent", harmDisk: () => void): void {
@@ -333,7 +342,11 @@ export class SimMachine {
     const say =
       (level: string) =>
       (message: string, fields: Readonly<Record<string, unknown>> = {}): void =>
-        observer.onLog(this, level, Object.keys(fields).length === 0 ? message : `${message} ${JSON.stringify(fields)}`);
+        observer.onLog(
+          this,
+          level,
+          Object.keys(fields).length === 0 ? message : `${message} ${JSON.stringify(fields)}`,
+        );
     return { info: say("info"), warn: say("warn"), error: say("error") };
   }
 

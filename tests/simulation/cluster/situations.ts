@@ -59,7 +59,8 @@ export class Situations {
     const { markers } = this.#world.simulation;
     const leader = this.#world.machines.find((machine) => machine.shard.name === shard && machine.isLeading)?.running;
     if (reply.ok) {
-      const isBack = leader !== null && leader !== undefined && reply.result.kind === "written" && this.#full.delete(leader);
+      const isBack =
+        leader !== null && leader !== undefined && reply.result.kind === "written" && this.#full.delete(leader);
       markers.sometimes("write taken after a full disk, without a restart", isBack);
       return;
     }

@@ -51,10 +51,14 @@ export class Verdict {
     const [breach] = checkLogOrder(kept).violations;
     if (breach !== undefined) simulation.fail("answers follow the log", breach.reason);
     const reads = this.#history.eventualReads.filter((read) => read.shard === ledger.shard.name);
-    const isWholeHistory = ledger.splitAtMs === null && cuts.length === 0 && !ledger.terms.some((term) => term.isPromotion);
+    const isWholeHistory =
+      ledger.splitAtMs === null && cuts.length === 0 && !ledger.terms.some((term) => term.isPromotion);
     const [wrong] = findWrongEventualReads(reads, kept, isWholeHistory);
     if (wrong !== undefined && ledger.splitAtMs === null) simulation.fail("eventual reads are committed", wrong);
-    simulation.markers.sometimes("acknowledged write lost by a promotion", cuts.some(({ operation }) => isWrite(operation)));
+    simulation.markers.sometimes(
+      "acknowledged write lost by a promotion",
+      cuts.some(({ operation }) => isWrite(operation)),
+    );
   }
 
   #cutOf(ledger: ShardLedger, operation: HistoryOperation): Cut[] {
@@ -73,7 +77,11 @@ export class Verdict {
     const isChange = isWrite(operation);
     // What a larger request read stands at the entry that it wrote, and shares that entry's durability.
     if (!isChange && operation.request !== undefined) return;
-    const promised = isChange ? (notes?.guarantee ?? "flushed") : shape.replication === "in-sync" ? "in-sync" : "flushed";
+    const promised = isChange
+      ? (notes?.guarantee ?? "flushed")
+      : shape.replication === "in-sync"
+        ? "in-sync"
+        : "flushed";
     const at = operation.outcome.kind === "ok" ? operation.outcome.position : undefined;
     const detail = `#${operation.id} was answered at ${at?.epoch}/${at?.sequence}; ${by.node} leads from ${by.start} with epoch ${by.epoch}`;
     const isLost = promised === "in-sync" ? !by.acceptsLoss : !by.isPromotion;

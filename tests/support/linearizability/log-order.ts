@@ -97,7 +97,7 @@ function findRealTimeBreaches(placed: readonly PlacedOperation[]): LogOrderViola
   let latest: HistoryOperation | undefined;
   for (const { operation } of placed) {
     if (latest !== undefined && operation.ret < latest.call) {
-      const pair = `${renderTimeline([operation, latest], new Set([operation.id]))}`;
+      const pair = renderTimeline([operation, latest], new Set([operation.id]));
       const reason = `#${operation.id} had returned before #${latest.id} was called, yet stands behind it in the log\n${pair}`;
       violations.push({ operation, reason });
     }
