@@ -35,6 +35,8 @@ lock_file_sum() {
 
 install_once() {
   command -v npm > /dev/null 2>&1 || fail "npm is not on the PATH; install Node.js (any version from 20) with npm first"
+  # npm empties the directory that a link leads to, and that is somebody else's.
+  [ ! -L "$root/node_modules" ] || fail "node_modules is a link to elsewhere and not up to date; install there, or remove the link"
   take_install_lock
   trap 'release_install_lock' EXIT
   trap 'release_install_lock; exit 130' INT TERM HUP
