@@ -9,7 +9,7 @@ import type { ClusterHistory, OperationNotes } from "./cluster-history.ts";
 import type { ClusterShape } from "./cluster-shape.ts";
 import { RegisterMapping } from "./register-mapping.ts";
 import type { RunningNode, SimMachine } from "./sim-machine.ts";
-import { WorkloadKeys, type WorkloadKey } from "./workload-keys.ts";
+import { WorkloadKeys } from "./workload-keys.ts";
 
 export interface ClusterClientsOptions {
   readonly simulation: Simulation;
@@ -105,8 +105,9 @@ export class ClusterClients {
 
   /** Reads every key that was ever used, through any node; a read that is refused is repeated a few times. */
   readAll(onRefused: (key: string, why: string) => void): void {
-    for (const [index, { name }] of this.#keys.all.entries())
+    for (const [index, { name }] of this.#keys.all.entries()) {
       this.#readFinally(name, index, (why) => onRefused(name, why));
+    }
   }
 
   #readFinally(name: string, turn: number, onRefused: (why: string) => void): void {
@@ -213,8 +214,9 @@ export class ClusterClients {
           client,
           replies.every((reply) => reply.ok),
         )
-      )
+      ) {
         return;
+      }
       for (const [index, { key, operation, id, notes }] of parts.entries()) {
         const reply = replies[index] ?? unanswered();
         this.#options.onAnswer(reply, notes);

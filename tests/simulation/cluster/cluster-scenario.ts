@@ -66,8 +66,9 @@ class ClusterRun {
 
   run(): RunReport {
     const simulation = this.#simulation;
-    for (const machine of this.#world.machines)
+    for (const machine of this.#world.machines) {
       this.#world.startIn(machine, simulation.randomFor(machine.node).next() * 300);
+    }
     this.#clients.start();
     this.#faults.start();
     this.#invariants.start();
@@ -98,8 +99,9 @@ class ClusterRun {
     this.#world.network.weather = CALM_NETWORK;
     for (const machine of this.#world.machines) {
       machine.heldUntilMs = 0;
-      if (machine.running === null)
+      if (machine.running === null) {
         this.#world.startIn(machine, 500 * simulation.randomFor(`heal ${machine.node}`).next());
+      }
     }
     this.#healer.start();
     this.#require("every shard is led again", deadlineMs, () => this.#healer.isServing);

@@ -102,8 +102,9 @@ export class ClusterWorld implements MachineObserver {
     const { leadership } = after;
     const { markers, nowMs } = this.simulation;
     if (after.conflict !== null && before.conflict === null) markers.sometimes("conflict of equal epochs");
-    if (after.bootstrap?.phase === "copying" && before.bootstrap?.phase !== "copying")
+    if (after.bootstrap?.phase === "copying" && before.bootstrap?.phase !== "copying") {
       this.#onCopyBegins(machine, before);
+    }
     this.#onCopyEnds(machine, before, after);
     const isOwn = leadership?.leader.node === machine.node && leadership.leader.store === after.store.store;
     const isBegun = leadership?.term !== before.leadership?.term || leadership?.epoch !== before.leadership?.epoch;
@@ -203,8 +204,9 @@ export class ClusterWorld implements MachineObserver {
     const leader = this.othersOf(machine).find((other) => other.isLeading)?.state?.leadership;
     const isInSync =
       leader?.inSync.some((member) => member.store === store && member.generation === generation) === true;
-    if (isInSync)
+    if (isInSync) {
       this.simulation.fail("an in-sync member is never cut off", `${machine.node} has to copy everything anew`);
+    }
   }
 
   /** A copy is whole when the log has been replayed past everything that its rows may hold (§2.12 step 5). */

@@ -12,8 +12,9 @@ export function findOvertaken(
   const found: string[] = [];
   for (const { connection, id } of [...submissions].sort((a, b) => a.connection - b.connection || a.order - b.order)) {
     const operation = byId.get(id);
-    if (operation === undefined || operation.outcome.kind !== "ok" || operation.outcome.position === undefined)
+    if (operation === undefined || operation.outcome.kind !== "ok" || operation.outcome.position === undefined) {
       continue;
+    }
     const { result, position } = operation.outcome;
     if (result.kind !== "written" && result.kind !== "incremented") continue;
     const lane = `${connection} ${shardOf(operation)}`;

@@ -42,8 +42,9 @@ export class Invariants {
     const leader = this.#world.machines.find(({ node }) => node === reply.answerer.node);
     if (ledger === undefined || ledger.splitAtMs !== null || leader === undefined || !leader.isLeading) return;
     const { epoch, sequence } = reply.position;
-    if (leader.state?.leadership?.epoch === epoch)
+    if (leader.state?.leadership?.epoch === epoch) {
       this.#checkSet(leader, sequence, "an in-sync acknowledgement is true");
+    }
   }
 
   /** What any member of the set could lead with holds everything up to `sequence`. */

@@ -124,8 +124,9 @@ export class Operator {
       run: () =>
         running.core.promote(request, (report) => {
           if (report instanceof KvError) finish(null, `hears ${report.code}: ${report.message}`);
-          else
+          else {
             finish(report, `hears done=${String(report.done)} ${report.refusal ?? ""} ${report.findings.join("; ")}`);
+          }
         }),
     });
   }

@@ -24,7 +24,7 @@ import type { Simulation } from "../base/simulation.ts";
 import type { SimNetwork } from "../network/sim-network.ts";
 import type { ClusterShape } from "./cluster-shape.ts";
 
-export const DATA_DIRECTORY = "/data";
+const DATA_DIRECTORY = "/data";
 const LOG_DIRECTORY = join(DATA_DIRECTORY, LOG_FOLDER);
 const HEARTBEAT_MS = 200;
 const STARTUP_WAIT_MS = 1000;
@@ -105,7 +105,6 @@ export class SimMachine {
   readonly #random: SeededRandom;
   #running: RunningNode | null = null;
   #store: ShardStore | null = null;
-  #file: NodeFile | null = null;
   #starts = 0;
 
   constructor(parts: SimMachineParts) {
@@ -159,7 +158,6 @@ export class SimMachine {
       const endpoint = network.endpoint(this.node, process);
       const { topology, replication } = this.#parts.shape;
       const file = this.#openFile(random);
-      this.#file = file;
       const member = new ShardMember(this.#environment({ process, random, file, endpoint }), this.#memberConfig());
       const parts = {
         node: this.node,
