@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { TestCluster } from "./support/cluster.ts";
 import { type ProgramOptions, type ProgramResult, runKv } from "./support/program.ts";
 
@@ -155,7 +156,12 @@ describe("the client commands", () => {
   });
 
   test("status shows every node with its role, and a node that is gone as not answering", async () => {
-    const { stdout } = await kv(["status"]);
+    // Keys are counted in the trees, which take in what was written within about five seconds.
+    let stdout = "";
+    for (let tries = 0; tries < 40 && !/2,5\d\d keys in /.test(stdout); tries++) {
+      if (tries > 0) await setTimeout(500);
+      ({ stdout } = await kv(["status"]));
+    }
     for (const { name, isReplica } of cluster.nodes) {
       assert.match(stdout, new RegExp(`${name} +${isReplica ? "replica" : "leader"} +yes`));
     }
