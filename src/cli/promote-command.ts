@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { KvError } from "../model/errors.ts";
 import type { PromotionReport } from "../model/status.ts";
 import { CONFIG_FILE_DEFAULT, findCluster, parseNodeArgument } from "./cluster-access.ts";
-import { ClusterClient, jsonOf } from "./cluster-client.ts";
+import { ClusterClient, errorOf, jsonOf } from "./cluster-client.ts";
 import { readClusterStatus, readPromotionReport } from "./cluster-report.ts";
 import { print } from "./command-options.ts";
 import { renderEntry } from "./entry-text.ts";
@@ -86,7 +86,9 @@ async function request(client: ClusterClient, options: PromoteOptions): Promise<
     timeoutMs: TIMEOUT_MS,
     isRepeatable: dryRun,
   });
-  return readPromotionReport(jsonOf(answer));
+  const answered = answer.status === 200 ? null : errorOf(answer);
+  if (answered?.code !== "UNREACHABLE") return readPromotionReport(jsonOf(answer));
+  throw new KvError("UNREACHABLE", `${node}, which shall lead, does not answer (${answered.message}): start it first`);
 }
 
 function renderReport(report: PromotionReport, isDryRun: boolean): string {

@@ -25,6 +25,12 @@ export type Framing = { readonly kind: "none" | "chunked" } | { readonly kind: "
  * already refused most of that; what it lets through is refused here.
  */
 export function readFraming(headers: RequestHeaders, httpVersion: string): Framing {
+  if (httpVersion !== "1.1" && httpVersion !== "1.0") {
+    throw new KvError("BAD_REQUEST", `HTTP/${httpVersion} is not understood here: use HTTP/1.1`);
+  }
+  if (httpVersion !== "1.1" && httpVersion !== "1.0") {
+    throw new KvError("BAD_REQUEST", `HTTP/${httpVersion} is not understood here; use HTTP/1.1`);
+  }
   const coding = headers.get("transfer-encoding");
   const length = headers.get("content-length");
   if (coding !== undefined) {

@@ -1,28 +1,11 @@
-import { clusterScenario } from "./cluster/cluster-scenario.ts";
-import {
-  BALANCED,
-  BRIM_FULL,
-  COPIES,
-  CORRUPTION,
-  FAILOVERS,
-  POWER,
-  RETENTION,
-  SPLIT,
-  TORN_COPIES,
-} from "./cluster/emphasis.ts";
+import { clusterScenario, mixedClusterScenario } from "./cluster/cluster-scenario.ts";
+import { EMPHASES } from "./cluster/emphasis.ts";
 import type { Scenario } from "./scenario.ts";
 import { toyScenario } from "./toy/toy-scenario.ts";
 
 const SCENARIOS: readonly Scenario[] = [
-  clusterScenario("cluster", BALANCED),
-  clusterScenario("cluster-split", SPLIT),
-  clusterScenario("cluster-corruption", CORRUPTION),
-  clusterScenario("cluster-brim-full", BRIM_FULL),
-  clusterScenario("cluster-copies", COPIES),
-  clusterScenario("cluster-failovers", FAILOVERS),
-  clusterScenario("cluster-power", POWER),
-  clusterScenario("cluster-retention", RETENTION),
-  clusterScenario("cluster-torn-copies", TORN_COPIES),
+  mixedClusterScenario("cluster"),
+  ...Object.entries(EMPHASES).map(([name, emphasis]) => clusterScenario(`cluster-${name}`, emphasis)),
   toyScenario(null),
   toyScenario("answersBeforeFlush"),
   toyScenario("readsUnflushed"),

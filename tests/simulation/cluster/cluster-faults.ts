@@ -97,7 +97,8 @@ export class ClusterFaults {
     const random = simulation.randomFor(`interrupt ${simulation.nowMs}`);
     if (random.next() < 0.3) return;
     const leader = this.#world.othersOf(machine).find((other) => other.isLeading);
-    const victim = leader !== undefined && random.next() < 0.3 ? leader : machine;
+    const leaderShare = this.#world.swarm.magnitude("deaths of leaders that give rows", 0.2, 0.4);
+    const victim = leader !== undefined && random.next() < leaderShare ? leader : machine;
     simulation.schedule(400 * random.next() ** 2, "death of a copy", () => {
       if (victim.running === null || this.#world.isQuiet(victim)) return;
       if (random.next() < 0.5) victim.kill();

@@ -1,3 +1,4 @@
+import type { SeededRandom } from "../../../src/base/random.ts";
 import { Simulation } from "../base/simulation.ts";
 import { Swarm } from "../base/swarm.ts";
 import { CALM_NETWORK } from "../network/network-weather.ts";
@@ -7,7 +8,7 @@ import { ClusterFaults } from "./cluster-faults.ts";
 import { ClusterHistory } from "./cluster-history.ts";
 import { ClusterWorld } from "./cluster-world.ts";
 import { firstDifference, treeHash } from "./copies.ts";
-import { BALANCED, type Emphasis } from "./emphasis.ts";
+import { drawEmphasis, type Emphasis } from "./emphasis.ts";
 import { Healer } from "./healer.ts";
 import { Invariants } from "./invariants.ts";
 import { Operator } from "./operator.ts";
@@ -24,8 +25,12 @@ const SETTLING_MS = 20_000;
 /** A whole cluster in static mode under every kind of fault; `emphasis` decides some of what is drawn otherwise. */
 export function clusterScenario(name: string, emphasis: Emphasis): Scenario {
   // What a scenario of its own emphasises leaves no room for some of the situations.
-  const expectedMarkers = emphasis === BALANCED ? EXPECTED_SITUATIONS : [];
-  return { name, expectedMarkers, run: (options) => new ClusterRun(options, emphasis).run() };
+  return { name, expectedMarkers: [], run: (options) => new ClusterRun(options, () => emphasis).run() };
+}
+
+/** The same, each seed with an emphasis of its own. */
+export function mixedClusterScenario(name: string): Scenario {
+  return { name, expectedMarkers: EXPECTED_SITUATIONS, run: (options) => new ClusterRun(options, drawEmphasis).run() };
 }
 
 class ClusterRun {
@@ -39,9 +44,10 @@ class ClusterRun {
   readonly #invariants: Invariants;
   readonly #situations: Situations;
 
-  constructor(options: RunOptions, emphasis: Emphasis) {
+  constructor(options: RunOptions, emphasisFor: (random: SeededRandom) => Emphasis) {
     this.#options = options;
     this.#simulation = new Simulation(options.seed, options.sink);
+    const emphasis = emphasisFor(this.#simulation.randomFor("emphasis"));
     const swarm = new Swarm(this.#simulation.randomFor("swarm"), options.without, emphasis);
     this.#world = new ClusterWorld(this.#simulation, swarm, emphasis);
     this.#history = new ClusterHistory(this.#simulation);

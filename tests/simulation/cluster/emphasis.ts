@@ -1,3 +1,5 @@
+import type { SeededRandom } from "../../../src/base/random.ts";
+
 /** What a scenario decides by hand; everything else is drawn from the seed. */
 export interface Emphasis {
   /** Faults that are there, or are not, whatever is drawn. */
@@ -17,16 +19,24 @@ export interface Emphasis {
 /** Faults that need rules of their own: they are drawn for no seed, scenarios ask for them. */
 const NEVER_DRAWN = { corruption: false, "disk brim-full": false } as const;
 
-export const BALANCED: Emphasis = { faults: NEVER_DRAWN };
+const BALANCED: Emphasis = { faults: NEVER_DRAWN };
 
 /** Operators promote past leaders that still run, and two at a time: what is left to check is that all agree in the end. */
-export const SPLIT: Emphasis = emphasis({ allowsSplit: true, faults: { promotion: true, partition: true } });
+const SPLIT: Emphasis = emphasis({ allowsSplit: true, faults: { promotion: true, partition: true } });
+
+/** Two promotions at a time, each by somebody who cannot hear of the other one. */
+const DUELS: Emphasis = emphasis({
+  allowsSplit: true,
+  memberCount: 3,
+  faults: { promotion: true, kill: false, blackout: false },
+  parameters: { duels: 0.8, "promotion interval": 4000 },
+});
 
 /** Bits flip on disks. A leader may lose the end of its log that way: what it alone had is lost, and it says so. */
-export const CORRUPTION: Emphasis = emphasis({ faults: { corruption: true } });
+const CORRUPTION: Emphasis = emphasis({ faults: { corruption: true } });
 
 /** Disks fill up to the last byte: nodes may end and start again, but nothing is lost. */
-export const BRIM_FULL: Emphasis = emphasis({ faults: { "disk brim-full": true } });
+const BRIM_FULL: Emphasis = emphasis({ faults: { "disk brim-full": true } });
 
 const SHORT_LOGS = {
   retain: 1024,
@@ -39,29 +49,60 @@ const SHORT_LOGS = {
 } as const;
 
 /** Replicas that have to copy rows, while the leader's tree is busy and its log is short. */
-export const COPIES: Emphasis = emphasis({
+const COPIES: Emphasis = emphasis({
   memberCount: 2,
   faults: { wipe: true, kill: true, "death of a copy": true, "disk full": false },
-  parameters: { ...SHORT_LOGS, apply: 300, "transaction rows": 3, increments: 0.4, "wipe interval": 2000 },
+  parameters: { ...SHORT_LOGS, apply: 400, "transaction rows": 3, keys: 30, "wipe interval": 2000 },
 });
 
 /** Copies from leaders that lose power while their flushes take long: what such a leader had not flushed never was. */
-export const TORN_COPIES: Emphasis = emphasis({
+const TORN_COPIES: Emphasis = emphasis({
   memberCount: 2,
-  faults: { wipe: true, "power cut": true, "slow disk": true, "disk full": false, promotion: false },
+  faults: {
+    wipe: true,
+    "power cut": true,
+    "slow disk": true,
+    "death of a copy": true,
+    "disk full": false,
+    promotion: false,
+  },
   parameters: {
     ...SHORT_LOGS,
-    "wipe interval": 2000,
-    "power cut interval": 800,
+    "wipe interval": 1500,
+    "power cut interval": 2000,
     "slow disk interval": 600,
+    "deaths of leaders that give rows": 0.9,
     flush: 30,
-    latency: 15,
+    latency: 10,
     keys: 30,
   },
 });
 
+/** Nodes that die again and again while their trees take in the log, in many small transactions: counters are counted twice. */
+const REPLAYS: Emphasis = emphasis({
+  memberCount: 2,
+  faults: { kill: true, wipe: false, "disk full": false },
+  parameters: {
+    reads: 0.2,
+    increments: 0.4,
+    "transaction rows": 3,
+    apply: 400,
+    "kill interval": 1200,
+    keys: 30,
+    think: 40,
+  },
+});
+
+/** Replicas whose disks are slower than their leaders'. */
+const SLOW_DISKS: Emphasis = emphasis({
+  replication: "async",
+  memberCount: 2,
+  faults: { "slow disk": true, kill: false, blackout: false, wipe: false, promotion: false },
+  parameters: { "slow disk interval": 400, reads: 0.2, think: 40, apply: 1 },
+});
+
 /** Replicas that stay away while a log with room enough for them grows. */
-export const RETENTION: Emphasis = emphasis({
+const RETENTION: Emphasis = emphasis({
   replication: "async",
   memberCount: 2,
   faults: { kill: true, wipe: false, promotion: false, "disk full": false, partition: true },
@@ -77,19 +118,42 @@ export const RETENTION: Emphasis = emphasis({
 });
 
 /** In-sync pairs whose replicas are slow and whose leaders are replaced again and again. */
-export const FAILOVERS: Emphasis = emphasis({
+const FAILOVERS: Emphasis = emphasis({
   replication: "in-sync",
   memberCount: 2,
   faults: { promotion: true, "slow disk": true, wipe: false },
   parameters: { "promotion interval": 1500, "slow disk interval": 1500, keys: 6, think: 40 },
 });
 
-/** Power fails, after failed flushes more often than not. */
-export const POWER: Emphasis = emphasis({
+/** Power fails, after failed flushes more often than not, and nobody else has a copy. */
+const POWER: Emphasis = emphasis({
+  memberCount: 1,
   faults: { "power cut": true, "flush error": true, promotion: false, wipe: false },
   parameters: { "power cut interval": 1000, "flush error interval": 1000, flush: 20 },
 });
 
 function emphasis(parts: Partial<Emphasis>): Emphasis {
   return { ...parts, faults: { ...NEVER_DRAWN, ...parts.faults } };
+}
+
+/** All of them by name. In a mixed run the first is drawn as often as all others together. */
+export const EMPHASES: Readonly<Record<string, Emphasis>> = {
+  balanced: BALANCED,
+  split: SPLIT,
+  duels: DUELS,
+  corruption: CORRUPTION,
+  "brim-full": BRIM_FULL,
+  copies: COPIES,
+  "torn-copies": TORN_COPIES,
+  replays: REPLAYS,
+  "slow-disks": SLOW_DISKS,
+  retention: RETENTION,
+  failovers: FAILOVERS,
+  power: POWER,
+};
+
+/** The emphasis of a mixed run. */
+export function drawEmphasis(random: SeededRandom): Emphasis {
+  const others = Object.values(EMPHASES).slice(1);
+  return random.next() < 0.5 ? BALANCED : (others[random.below(others.length)] ?? BALANCED);
 }

@@ -28,6 +28,8 @@ export class Invariants {
     for (const machine of machines) {
       this.#world.onTransaction(machine);
       this.#checkCommit(machine);
+      this.#checkSetIsWhole(machine);
+      this.#checkMemory(machine);
       this.#checkQueues(machine);
     }
     if (simulation.pendingCount > PENDING_EVENTS_MAX) {
@@ -67,6 +69,26 @@ export class Invariants {
     if (!leader.isLeading || leader.store === null || this.#world.ledgerOf(leader).splitAtMs !== null) return;
     if (this.#world.shape.replication !== "in-sync") return;
     this.#checkSet(leader, leader.store.commitSequence, "what is committed is flushed by the whole set");
+  }
+
+  /** Who discards data takes a new name first (I5), and joins the set again when whole (2.8): nobody in it is ever incomplete. */
+  #checkSetIsWhole(leader: SimMachine): void {
+    if (!leader.isLeading) return;
+    for (const { store, state, node } of this.#world.othersOf(leader)) {
+      const isMember = leader.state?.leadership?.inSync.some(
+        (member) => member.store === state?.store.store && member.generation === state.store.generation,
+      );
+      if (store === null || isMember !== true || state?.bootstrap === null) continue;
+      this.#world.simulation.fail("nobody in the in-sync set is incomplete", `${node} is in the set of ${leader.node}`);
+    }
+  }
+
+  /** Before anything of an epoch is taken in, that epoch is known for good (P1). */
+  #checkMemory(machine: SimMachine): void {
+    const { store, state } = machine;
+    if (store === null || state === null || store.lastEpoch.epoch <= state.seenEpoch.epoch) return;
+    const detail = `${machine.node} holds entries of epoch ${store.lastEpoch.epoch}, remembers ${state.seenEpoch.epoch}`;
+    this.#world.simulation.fail("an epoch is remembered before it is acted upon", detail);
   }
 
   #checkQueues(machine: SimMachine): void {

@@ -38,7 +38,10 @@ export class Operator {
       return;
     }
     const dice = this.#random.next();
-    if (emphasis.allowsSplit === true && dice < 0.6) this.#promotePast(ledger, target, leader);
+    const rival = targets.find((machine) => machine !== target);
+    const duels = this.#world.swarm.magnitude("duels", 0.05, 0.2);
+    if (emphasis.allowsSplit === true && rival !== undefined && dice < duels) this.#duel(target, rival);
+    else if (emphasis.allowsSplit === true && dice < 0.6) this.#promotePast(ledger, target, leader);
     else if (leader !== undefined && dice < 0.15) this.#renew(ledger, leader);
     else if (leader !== undefined && !leader.isPaused && dice < 0.5) this.#handOver(ledger, target);
     // A member that has missed a promotion does not know whose acknowledgements it lacks: not without those who do know.
@@ -97,6 +100,18 @@ export class Operator {
     const rivals = this.#world.othersOf(target).filter((machine) => machine !== leader && machine.running !== null);
     const rival = rivals[this.#random.below(rivals.length)];
     if (rival !== undefined && this.#random.next() < 0.3) this.promote(rival, this.#request(rival), () => {});
+  }
+
+  /** Two operators who do not know of each other, and members that cannot hear each other: equal epochs (rule T2). */
+  #duel(first: SimMachine, second: SimMachine): void {
+    const { simulation, network } = this.#world;
+    const others = this.#world.othersOf(first);
+    for (const other of others)
+      for (const one of [first, second]) if (one !== other) network.isolate(one.node, [other.node]);
+    simulation.schedule(2500 + this.#random.next() * 3000, "operator heals", () => {
+      for (const a of [first, ...others]) for (const b of [first, ...others]) network.unblock(a.node, b.node);
+    });
+    for (const one of [first, second]) this.promote(one, { ...this.#request(one), acceptDataLoss: true }, () => {});
   }
 
   /** Sends the command to a node, as `kv promote` does; `done` comes once, with null when there was no answer. */
