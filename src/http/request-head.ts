@@ -28,9 +28,6 @@ export function readFraming(headers: RequestHeaders, httpVersion: string): Frami
   if (httpVersion !== "1.1" && httpVersion !== "1.0") {
     throw new KvError("BAD_REQUEST", `HTTP/${httpVersion} is not understood here: use HTTP/1.1`);
   }
-  if (httpVersion !== "1.1" && httpVersion !== "1.0") {
-    throw new KvError("BAD_REQUEST", `HTTP/${httpVersion} is not understood here; use HTTP/1.1`);
-  }
   const coding = headers.get("transfer-encoding");
   const length = headers.get("content-length");
   if (coding !== undefined) {

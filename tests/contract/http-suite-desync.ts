@@ -59,7 +59,7 @@ const AMBIGUOUS: Record<string, string> = {
   "no Host": "GET /healthz HTTP/1.1\r\n\r\n",
   "an empty Host": "GET /healthz HTTP/1.1\r\nHost:\r\n\r\n",
   "an unknown HTTP version": `GET /healthz HTTP/1.2\r\n${HOST}\r\n`,
-  "a version that is none": "GET /healthz HTTP/2.0\r\nHost: a\r\n\r\n",
+  "a version that is none": `GET /healthz HTTP/2.0\r\n${HOST}\r\n`,
   "HTTP/2's preface": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
   "HTTP/0.9": "GET /healthz\r\n\r\n",
   "a target with a blank": `GET /health z HTTP/1.1\r\n${HOST}\r\n`,

@@ -106,8 +106,9 @@ export class Operator {
   #duel(first: SimMachine, second: SimMachine): void {
     const { simulation, network } = this.#world;
     const others = this.#world.othersOf(first);
-    for (const other of others)
+    for (const other of others) {
       for (const one of [first, second]) if (one !== other) network.isolate(one.node, [other.node]);
+    }
     simulation.schedule(2500 + this.#random.next() * 3000, "operator heals", () => {
       for (const a of [first, ...others]) for (const b of [first, ...others]) network.unblock(a.node, b.node);
     });
