@@ -87,10 +87,8 @@ export class PeerLink {
     this.#current = this.#current?.isReady === true ? this.#current : connection;
     counters.connects++;
     if (this.#wasConnected) counters.reconnects++;
-    // Once for each time that the node appears, not for each of the two connections with it.
-    if (!this.#wasConnected || this.#downSinceMs !== null) {
-      logger.info("Connected with a node", { node: this.node, boot: peer.boot });
-    }
+    // The end of an outage that was complained of; that nodes find each other at the start goes without saying.
+    if (this.#complaint !== null) logger.info("Connected with a node again", { node: this.node, boot: peer.boot });
     this.#wasConnected = true;
     this.#dialAgainAtMs = 0;
     this.#downSinceMs = null;
