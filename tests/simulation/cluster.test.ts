@@ -1,52 +1,51 @@
 import assert from "node:assert/strict";
 import { availableParallelism } from "node:os";
-import { describe, test } from "node:test";
-import { runSeed } from "./run-seed.ts";
+import { test } from "node:test";
+import { REGRESSIONS } from "./regressions.ts";
+import { runSeed, type SeedJob } from "./run-seed.ts";
 import { runSeeds } from "./run-seeds.ts";
+import { scenarioByName } from "./scenarios.ts";
 
-/** How many seeds of each scenario belong to every run of the tests; `npm run simulate` takes any number. */
-const SEEDS: readonly (readonly [scenario: string, count: number])[] = [
-  ["cluster", 200],
-  ["cluster-split", 20],
-  ["cluster-corruption", 20],
-  ["cluster-brim-full", 20],
-  ["cluster-copies", 20],
-  ["cluster-failovers", 20],
-  ["cluster-power", 20],
-];
-/** Simulated milliseconds that an average run must last, and operations that it must have answered. */
-const VIRTUAL_MS_MIN = 20_000;
-const OPERATIONS_MIN = 200;
+const SEEDS = 320;
+const HITS_MIN = 1;
 
-describe("a simulated cluster in static mode", () => {
-  for (const [scenario, count] of SEEDS) {
-    test(`keeps its promises through every fault: ${count} seeds of ${scenario}`, async () => {
-      const summary = await runSeeds({
-        scenario,
-        without: [],
-        workload: 1,
-        mutants: [],
-        first: 1,
-        count,
-        workers: availableParallelism(),
-        failuresMax: 3,
-        seedTimeoutMs: 120_000,
-      });
-      const failures = summary.failures.map(
-        ({ seed, violation }) =>
-          `npm run simulate -- --scenario ${scenario} --seed ${seed}: ${violation?.property ?? ""}`,
-      );
-      assert.deepEqual(failures, []);
-      assert.equal(summary.runCount, count);
-      assert.ok(summary.virtualMs / count >= VIRTUAL_MS_MIN, "runs last long enough to mean something");
-      assert.ok(summary.operationCount / count >= OPERATIONS_MIN, "clients got enough answers to mean something");
-    });
-  }
+const jobOf = (scenario: string, seed: number): SeedJob => ({ scenario, seed, without: [], workload: 1, mutants: [] });
 
-  test("takes the same path again with the same seed", () => {
-    for (const seed of [1, 2, 3]) {
-      const job = { scenario: "cluster", without: [], workload: 1, mutants: [], seed };
-      assert.equal(runSeed(job).traceHash, runSeed(job).traceHash, `seed ${seed}`);
-    }
+test(`a cluster in static mode keeps its promises in ${SEEDS} seeds of every kind of fault`, async () => {
+  const summary = await runSeeds({
+    scenario: "cluster",
+    without: [],
+    workload: 1,
+    mutants: [],
+    first: 1,
+    count: SEEDS,
+    workers: availableParallelism(),
+    failuresMax: 3,
+    seedTimeoutMs: 120_000,
   });
+  const failures = summary.failures.map(
+    ({ seed, violation }) => `npm run simulate -- --seed ${seed}   # ${violation?.property}: ${violation?.detail}`,
+  );
+  assert.deepEqual(failures, []);
+  assert.ok(summary.operationCount > SEEDS * 500, `${summary.operationCount} operations`);
+  assert.ok(summary.virtualMs > SEEDS * 20_000, `${summary.virtualMs} virtual ms`);
+  const { expectedMarkers } = scenarioByName("cluster");
+  const missed = expectedMarkers.filter((name) => (summary.markers.get(name) ?? 0) < HITS_MIN);
+  assert.deepEqual(missed, [], "situations that never occurred");
 });
+
+test("the same seed takes the same course, another one does not", () => {
+  const hashes = [1, 2, 3, 4, 5].map((seed) => {
+    const { traceHash } = runSeed(jobOf("cluster", seed));
+    assert.equal(runSeed(jobOf("cluster", seed)).traceHash, traceHash, `seed ${seed}`);
+    return traceHash;
+  });
+  assert.equal(new Set(hashes).size, hashes.length);
+});
+
+for (const { scenario, seed, showed } of REGRESSIONS) {
+  test(`seed ${seed} of ${scenario} passes; it once showed that ${showed}`, () => {
+    const { violation } = runSeed(jobOf(scenario, seed));
+    assert.equal(violation, null, `${violation?.property}: ${violation?.detail}`);
+  });
+}

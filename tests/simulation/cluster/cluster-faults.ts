@@ -99,10 +99,10 @@ export class ClusterFaults {
     const leader = this.#world.othersOf(machine).find((other) => other.isLeading);
     const leaderShare = this.#world.swarm.magnitude("deaths of leaders that give rows", 0.2, 0.4);
     const victim = leader !== undefined && random.next() < leaderShare ? leader : machine;
-    simulation.schedule(400 * random.next() ** 2, "death of a copy", () => {
+    simulation.schedule(400 * random.next() ** 3, "death of a copy", () => {
       if (victim.running === null || this.#world.isQuiet(victim)) return;
-      if (random.next() < 0.5) victim.kill();
-      else victim.powerCut();
+      if (random.next() < this.#world.swarm.magnitude("deaths by power", 0.3, 0.7)) victim.powerCut();
+      else victim.kill();
       this.#world.startIn(victim, random.next() * 1000);
     });
   }

@@ -58,22 +58,13 @@ const COPIES: Emphasis = emphasis({
 /** Copies from leaders that lose power while their flushes take long: what such a leader had not flushed never was. */
 const TORN_COPIES: Emphasis = emphasis({
   memberCount: 2,
-  faults: {
-    wipe: true,
-    "power cut": true,
-    "slow disk": true,
-    "death of a copy": true,
-    "disk full": false,
-    promotion: false,
-  },
+  faults: { wipe: true, kill: true, "death of a copy": true, "slow disk": false, "disk full": false, promotion: false },
   parameters: {
     ...SHORT_LOGS,
-    "wipe interval": 1500,
-    "power cut interval": 2000,
-    "slow disk interval": 600,
+    "wipe interval": 2000,
     "deaths of leaders that give rows": 0.9,
-    flush: 30,
-    latency: 10,
+    "deaths by power": 1,
+    flush: 60,
     keys: 30,
   },
 });

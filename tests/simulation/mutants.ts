@@ -1,0 +1,98 @@
+/** A planted mistake of replication.md §3 that the simulation finds, and the scenario that makes it likely to show. */
+export interface SimulatedMutant {
+  readonly id: string;
+  readonly mistake: string;
+  readonly scenario: string;
+  /** A seed of that scenario which shows it. */
+  readonly seed: number;
+}
+
+/** A planted mistake that a test of its own shows: its situation is too rare, or too far below, for the simulation. */
+export interface TestedMutant {
+  readonly id: string;
+  readonly mistake: string;
+  readonly file: string;
+  readonly test: string;
+}
+
+const simulated = (id: string, mistake: string, scenario: string, seed: number): SimulatedMutant => ({
+  id,
+  mistake,
+  scenario: `cluster-${scenario}`,
+  seed,
+});
+
+const tested = (id: string, mistake: string, file: string, test: string): TestedMutant => ({ id, mistake, file, test });
+
+export const SIMULATED_MUTANTS: readonly SimulatedMutant[] = [
+  simulated("M01", "acknowledges before the flush", "power", 1),
+  simulated("M02", "a replica confirms what it has received, not flushed", "failovers", 1),
+  simulated("M07", "a time-out after the append is answered as a failure", "failovers", 1),
+  simulated("M10", "a replica's confirmation counts before the log ends were found to match", "balanced", 4),
+  simulated("M11", "one outcome for all operations of a batch", "failovers", 1),
+  simulated("M26", "log ends are compared by length only", "balanced", 4),
+  simulated("M27", "a leader that starts again goes on in its old epoch", "balanced", 1),
+  simulated("M29", "the highest epoch seen is kept in memory only", "balanced", 1),
+  simulated("M31", "what is not committed reaches the tree", "copies", 2),
+  simulated("M33", "a cut below what is committed is taken silently", "balanced", 4),
+  simulated("M45", "a leader answers with what is not committed", "failovers", 1),
+  simulated("M46", "deletes that are not committed are not waited for", "failovers", 1),
+  simulated("M47", "the memtable has an entry only after the log has it", "failovers", 1),
+  simulated("M48", "a miss or a failed precondition is answered although what it saw is not committed", "failovers", 1),
+  simulated("M54", "the log is trimmed although a replica that is away needs it", "retention", 1),
+  simulated("M55", "a snapshot holds what is not committed", "torn-copies", 3),
+  simulated("M56", "a copy counts as whole before its log has caught up with its rows", "copies", 3),
+  simulated("M57", "a snapshot leaves out the epochs", "copies", 1),
+  simulated("M58", "increments of the log are done again to what the tree holds", "replays", 2),
+  simulated("M65", "a failed flush is tried again", "power", 29),
+  simulated("M66", "space is looked at after the append", "brim-full", 1),
+  simulated("M68", "checksums are not looked at", "corruption", 1),
+  simulated("M69", "a damaged copy may lead", "corruption", 2),
+  simulated("M70", "other requests come between a request's look and its write", "failovers", 1),
+  simulated("M93", "a role begins while the flush of the one before still runs", "balanced", 1),
+  simulated("M95", "the version base is left out of a copy", "copies", 1),
+  simulated("M98", "a copy's log begins behind the commit position instead of the tree's", "copies", 1),
+  simulated("M99", "an incomplete copy counts for the in-sync set", "copies", 9),
+  simulated("M100", "epochs are compared without their terms", "duels", 2),
+  simulated("M101", "two writes share a version", "failovers", 1),
+  simulated("M102", "the tree takes in what its own node has not flushed", "slow-disks", 1),
+];
+
+export const TESTED_MUTANTS: readonly TestedMutant[] = [
+  tested(
+    "M09",
+    "a confirmation of an older session counts",
+    "src/replication/replica-sessions.test.ts",
+    "forgets at a new HELLO what an older one had confirmed (M09)",
+  ),
+  tested(
+    "M28",
+    "a replica follows a leader of a lower epoch than it has seen",
+    "src/replication/leadership-memory.test.ts",
+    "refuses an epoch lower than any seen, or than the log's own, and changes nothing (P1, M28)",
+  ),
+  tested(
+    "M34",
+    "a message of an older session is taken for one of the present",
+    "src/replication/replica-sessions.test.ts",
+    "drops messages of an older session, or of another epoch (M34)",
+  ),
+  tested(
+    "M67",
+    "the lock of a data directory goes by a file's age",
+    "src/log/directory-lock.test.ts",
+    "that check notices a lock that goes by a file's age (M67)",
+  ),
+  tested(
+    "M92",
+    "a flush reports the end of the log instead of what it contained",
+    "src/log/log-flush.test.ts",
+    "that check notices a flush that reports the end of the log (M92)",
+  ),
+  tested(
+    "M94",
+    "copied rows are put over newer effects of the log",
+    "src/shard/log-applier.test.ts",
+    "a copy is only stored where nothing was replayed (M94)",
+  ),
+];

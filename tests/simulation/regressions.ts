@@ -1,0 +1,32 @@
+/** A seed that failed once, kept: what it showed has been repaired, and must stay so. */
+export interface Regression {
+  readonly scenario: string;
+  readonly seed: number;
+  readonly showed: string;
+}
+
+export const REGRESSIONS: readonly Regression[] = [
+  {
+    scenario: "cluster-balanced",
+    seed: 40,
+    showed: "promised room in the log was thrown away by a question about a larger entry",
+  },
+  {
+    scenario: "cluster-balanced",
+    seed: 72,
+    showed: "an empty member was promoted past a leader that it had never heard of",
+  },
+  { scenario: "cluster-balanced", seed: 150, showed: "an empty member was promoted past a leader that was gone" },
+  {
+    scenario: "cluster-balanced",
+    seed: 331,
+    showed: "answers to the directory's queries hid those to the member's own",
+  },
+  { scenario: "cluster-balanced", seed: 395, showed: "fetching a longer log ended with its first flush" },
+  {
+    scenario: "cluster-balanced",
+    seed: 632,
+    showed: "a wiped leader that began anew left its replica greeting for ever",
+  },
+  { scenario: "cluster-retention", seed: 82, showed: "a leader that waited for room trimmed what its replicas needed" },
+];
