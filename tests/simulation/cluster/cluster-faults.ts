@@ -1,4 +1,5 @@
 import type { SeededRandom } from "../../../src/base/random.ts";
+import { SPACE } from "../../../src/model/entry.ts";
 import type { ClusterWorld } from "./cluster-world.ts";
 import type { Operator } from "./operator.ts";
 import type { SimMachine } from "./sim-machine.ts";
@@ -44,6 +45,7 @@ export class ClusterFaults {
     return [
       { name: "kill", everyMs: [1200, 8000], strike: (random) => this.#kill(random) },
       { name: "power cut", everyMs: [1500, 8000], strike: (random) => this.#powerCut(random) },
+      { name: "clean stop", everyMs: [2000, 8000], strike: (random) => this.#stop(random) },
       { name: "blackout", everyMs: [6000, 15_000], strike: (random) => this.#blackOut(random) },
       { name: "pause", everyMs: [800, 6000], strike: (random) => this.#pause(random) },
       { name: "partition", everyMs: [1000, 8000], strike: (random) => this.#partition(random) },
@@ -89,6 +91,18 @@ export class ClusterFaults {
     const machine = this.#victim(random);
     machine?.kill();
     if (machine !== undefined) this.#restart(machine, random);
+  }
+
+  #stop(random: SeededRandom): void {
+    const machine = this.#victim(random);
+    if (machine === undefined) return;
+    machine.stop();
+    // Started again when it is gone, as a rolling restart does.
+    const again = (): void => {
+      if (machine.running === null) this.#restart(machine, random);
+      else this.#world.simulation.schedule(200, "stopping", again);
+    };
+    this.#world.simulation.schedule(200, "stopping", again);
   }
 
   /** Most copies are made once the faults are over: who copies, or gives the rows, dies on the way even then. */
@@ -222,7 +236,17 @@ export class ClusterFaults {
     const { simulation } = this.#world;
     const machine = this.#victim(random);
     if (machine === undefined || !this.#world.isCoveredWithout(machine)) return;
+    const isReplica = machine.running?.member.role === "replica";
     machine.kill();
+    const rows = machine.treeFile.snapshot.rows.get(SPACE.user) ?? [];
+    const row = rows[random.below(rows.length)];
+    if (isReplica && row !== undefined && random.next() < 0.4) {
+      machine.treeFile.damage(SPACE.user, row.key);
+      simulation.note(machine.node, `has a damaged row: ${row.key}`);
+      simulation.markers.sometimes("damaged row");
+      this.#world.startIn(machine, random.next() * 2000);
+      return;
+    }
     const names = machine.disk.list("/data/log");
     const name = names[random.below(names.length)];
     if (name === undefined) return;

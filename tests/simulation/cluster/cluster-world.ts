@@ -153,7 +153,10 @@ export class ClusterWorld implements MachineObserver {
     const isFull = faults.includes("disk full") && !machine.wasLeading && reason.includes("ENOSPC");
     const isExpected = isOfDisk && (faults.includes("flush error") || faults.includes("disk brim-full") || isFull);
     this.simulation.markers.sometimes("exit upon a disk error", isExpected);
-    if (!isExpected) this.simulation.fail("no process dies of its own fault", `${machine.node}: ${reason}`);
+    if (faults.includes("corruption") && reason.includes("no readable segment")) {
+      // It will not start over what it cannot read; its operator empties the directory, since another copy is whole.
+      machine.wipe();
+    } else if (!isExpected) this.simulation.fail("no process dies of its own fault", `${machine.node}: ${reason}`);
     this.startIn(machine, RESTART_MS);
   }
 
@@ -197,7 +200,8 @@ export class ClusterWorld implements MachineObserver {
     machine.hasBeenCopy = true;
     machine.resumesCopy = false;
     const ledger = this.ledgerOf(machine);
-    const isExcused = before.damage !== null || before.bootstrap !== null || ledger.splitAtMs !== null;
+    const isDamaged = before.damage !== null || this.swarm.faults.includes("corruption");
+    const isExcused = isDamaged || before.bootstrap !== null || ledger.splitAtMs !== null;
     const isLossy = ledger.terms.some((term) => term.acceptsLoss);
     if (this.shape.replication !== "in-sync" || isExcused || isLossy) return;
     const { store, generation } = before.store;

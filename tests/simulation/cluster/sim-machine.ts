@@ -28,6 +28,7 @@ const DATA_DIRECTORY = "/data";
 const LOG_DIRECTORY = join(DATA_DIRECTORY, LOG_FOLDER);
 const HEARTBEAT_MS = 200;
 const STARTUP_WAIT_MS = 1000;
+const STOP_MS_MAX = 10_000;
 
 /** Thrown where the product would end its process by itself. */
 class ProcessExit extends Error {
@@ -105,6 +106,7 @@ export class SimMachine {
   readonly #random: SeededRandom;
   #running: RunningNode | null = null;
   #store: ShardStore | null = null;
+  #applier: InlineApplier | null = null;
   #starts = 0;
 
   constructor(parts: SimMachineParts) {
@@ -175,6 +177,27 @@ export class SimMachine {
       core.start();
     });
     if (!process.isAlive) observer.onLog(this, "error", "did not start");
+  }
+
+  /** SIGTERM: answers what is under way, gives up its role, closes its files; like the server, killed if that takes too long. */
+  stop(): void {
+    const running = this.#running;
+    const { simulation, network } = this.#parts;
+    if (running === null || this.store === null) return;
+    simulation.note(this.node, "is told to stop");
+    const { process, core, member } = running;
+    const close = (): void => {
+      network.leave(this.node, "closed");
+      this.#applier?.close(() => {
+        this.#store?.log.close();
+        simulation.note(this.node, "has stopped");
+        this.#end("closed", () => this.disk.crash());
+      });
+    };
+    process.deliver({ phase: "network", delayMs: 0, run: () => core.stop(() => member.stop(close)) });
+    simulation.schedule(STOP_MS_MAX, `${this.node} stops`, () => {
+      if (this.#running === running) this.kill();
+    });
   }
 
   /** `kill -9`. */
@@ -290,7 +313,7 @@ export class SimMachine {
       },
       makeApplier: ({ log, tree, onApplied }) => {
         const pace = random.fork("applier");
-        return new InlineApplier({
+        this.#applier = new InlineApplier({
           source: new LogEntries(log),
           writer: new WatchedTree(this.treeFile, () => observer.onTransaction(this)),
           reader: tree,
@@ -300,6 +323,7 @@ export class SimMachine {
           limits: shape.applyLimits,
           listener: { onApplied, onDiskFull: () => {}, onFatal },
         });
+        return this.#applier;
       },
     };
   }
