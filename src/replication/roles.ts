@@ -309,13 +309,16 @@ export class Roles {
     this.#leave(() => this.decide());
   }
 
-  /** A promotion of another member asks for this node's log end, and for an end to its leadership (rule T1). */
+  /**
+   * A promotion of another member asks for this node's log end, and for an end to its leadership (rule T1). Also to one that is
+   * about to begin: whatever is answered here must still be the end when the other one leads.
+   */
   onStepDown(from: NodeName, id: number): void {
-    if (this.#store === null) return;
+    if (this.#store === null || this.#duty.kind === "changing") return;
     const answer = (): void => {
       this.#link.send(from, "STEPPED_DOWN", { id, ...logEndOf(this.#store) });
     };
-    if (this.#duty.kind !== "leading") return answer();
+    if (this.#duty.kind === "following") return answer();
     this.#leave(() => {
       this.#wait(SUSPENDED);
       answer();
