@@ -147,6 +147,7 @@ export class ClusterFaults {
 
   #restart(machine: SimMachine, random: SeededRandom): void {
     const dice = random.next();
+    if (this.#world.isHealing) return this.#world.startIn(machine, dice * 500);
     const delayMs = dice < 0.3 ? random.next() * 100 : dice < 0.85 ? random.next() * 3000 : random.next() * 60_000;
     this.#world.startIn(machine, delayMs);
   }
@@ -237,6 +238,7 @@ export class ClusterFaults {
     const machine = this.#victim(random);
     if (machine === undefined || !this.#world.isCoveredWithout(machine)) return;
     const isReplica = machine.running?.member.role === "replica";
+    machine.isHarmed = true;
     machine.kill();
     const rows = machine.treeFile.snapshot.rows.get(SPACE.user) ?? [];
     const row = rows[random.below(rows.length)];

@@ -90,8 +90,8 @@ export class ClusterWorld implements MachineObserver {
   /** Whether a complete copy of the shard other than `machine`'s would be left, in the set that acknowledgements rest on. */
   isCoveredWithout(machine: SimMachine): boolean {
     const highest = this.ledgerOf(machine).highestEpoch;
-    return this.othersOf(machine).some(({ state }) => {
-      if (state === null || state.leadership === null || state.leadership.epoch < highest) return false;
+    return this.othersOf(machine).some(({ state, isHarmed }) => {
+      if (isHarmed || state === null || state.leadership === null || state.leadership.epoch < highest) return false;
       if (state.bootstrap !== null || state.damage !== null || state.conflict !== null) return false;
       const { store, generation } = state.store;
       return this.#newestSet(machine).some((member) => member.store === store && member.generation === generation);

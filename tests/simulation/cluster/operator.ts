@@ -122,7 +122,7 @@ export class Operator {
     const entrance = this.#random.next() < 0.5 ? entrances[this.#random.below(entrances.length)] : target;
     const running = entrance?.running;
     if (running === null || running === undefined) return done(null);
-    if (!request.dryRun) this.#world.ledgerOf(target).lossRequests.set(target.node, request.acceptDataLoss);
+    if (!request.dryRun && request.acceptDataLoss) this.#world.ledgerOf(target).lossRequests.add(target.node);
     const how = `${request.dryRun ? "asks about" : "promotes"} ${target.node}${request.acceptDataLoss ? " accepting loss" : ""}`;
     simulation.note("operator", how);
     let isOver = false;

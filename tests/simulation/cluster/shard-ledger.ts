@@ -31,8 +31,8 @@ export class ShardLedger {
   splitAtMs: number | null = null;
   /** While an operator is at work: faults that he would wait for to be over do not strike this shard. */
   quietUntilMs = 0;
-  /** The last promotion asked of each node. */
-  readonly lossRequests: Map<NodeName, boolean> = new Map();
+  /** Nodes of which a promotion was asked that accepts loss, and which have not been promoted since. */
+  readonly lossRequests: Set<NodeName> = new Set();
 
   constructor(shard: Shard) {
     this.shard = shard;
@@ -56,7 +56,7 @@ export class ShardLedger {
     const { epoch, term, lineage } = leadership;
     const { node } = leadership.leader;
     const isPromotion = epoch >= at.seenEpoch + PROMOTION_EPOCH_STEP;
-    const acceptsLoss = isPromotion && this.lossRequests.get(node) === true;
+    const acceptsLoss = isPromotion && this.lossRequests.delete(node);
     if (at.otherLeads || epoch <= this.highestEpoch) this.splitAtMs ??= at.atMs;
     const begun = {
       epoch,

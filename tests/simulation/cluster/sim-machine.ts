@@ -98,6 +98,8 @@ export class SimMachine {
   lastPausedMs = -1;
   /** Whether its log once began anew: empty, or behind copied rows. */
   hasBeenCopy = false;
+  /** Whether bits were flipped on its disk: it may not have noticed yet. */
+  isHarmed = false;
   /** Whether this start found rows of a copy that an earlier one had begun. */
   resumesCopy = false;
   /** Whether the node led when it died by itself. */
