@@ -1,7 +1,7 @@
 import type { Timer } from "../base/clock.ts";
 import type { KvError } from "../model/errors.ts";
 import type { InSyncMember, Leadership } from "../model/leadership.ts";
-import type { NodeName } from "../model/position.ts";
+import type { Epoch, NodeName } from "../model/position.ts";
 import type { PromotionReport, PromotionRequest } from "../model/status.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import type { Accounts } from "./accounts.ts";
@@ -18,6 +18,8 @@ export interface PromotionParts {
   readonly link: MemberLink;
   readonly store: ShardStore;
   readonly accounts: Accounts;
+  /** Makes durable that an epoch was seen; before any entry of it is taken in (rule P1). */
+  readonly noteSeen: (epoch: Epoch) => void;
   readonly request: PromotionRequest;
   /** What this replica last heard of its leader, as a sentence; null when it never heard of one. */
   readonly leaderNews: string | null;
@@ -208,6 +210,7 @@ export class Promotion {
     const { env, link, store, request } = this.#parts;
     if (checkPosition(end, store.log).kind !== "diverged") return this.#storeEverywhere();
     this.#step = "fetching";
+    this.#parts.noteSeen(end.lastEpoch);
     this.#fetch = new LogFetch({
       env,
       link,

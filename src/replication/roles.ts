@@ -105,6 +105,7 @@ export class Roles {
       return this.#follow(decision.leader);
     }
     if (silent.length > 0) this.#env.logger.warn("Some members did not answer", { silent });
+    if (decision.fetchFrom.length > 0) this.#memory.noteSeen(decision.epoch - 1);
     this.#catchUp(decision.fetchFrom, decision.base);
   }
 
@@ -263,6 +264,7 @@ export class Roles {
       link: this.#link,
       store,
       accounts: this.#accounts,
+      noteSeen: (epoch) => this.#memory.noteSeen(epoch),
       request,
       leaderNews: leaderNews(this.#duty, store, this.#env.clock),
       stopDuty: (quiet) =>
