@@ -1,3 +1,6 @@
+/** Room left behind a value that made the buffer grow. */
+const ROOM_BEHIND_BYTES = 4096;
+
 /**
  * Builds a byte string, little-endian, in one growing buffer.
  *
@@ -91,7 +94,8 @@ export class ByteWriter {
   #reserve(byteCount: number): void {
     const needed = this.#length + byteCount;
     if (needed <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2));
+    // What follows a large value is small: growing for it again would copy the value once more, into twice the memory.
+    const larger = Buffer.allocUnsafe(Math.max(needed + Math.min(needed, ROOM_BEHIND_BYTES), this.#buffer.length * 2));
     this.#buffer.copy(larger, 0, 0, this.#length);
     this.#buffer = larger;
   }

@@ -70,7 +70,10 @@ export class PeerConnection {
   readonly #writer = new FrameWriter();
   readonly #window = new FlowWindow();
   readonly #pending = new PendingRequests(this.#queue);
-  readonly #served = new ServedRequests((message) => this.#answer(message));
+  readonly #served = new ServedRequests(
+    (message) => this.#answer(message),
+    (run) => this.#soon(run),
+  );
   readonly startedAtMs: number;
   #peer: PeerIdentity | null = null;
   #state: "handshake" | "ready" | "ending" | "closed" = "handshake";
@@ -180,9 +183,22 @@ export class PeerConnection {
     this.#silentMs = 0;
     this.#isPinged = false;
     this.#options.counters.bytesIn += chunk.length;
-    try {
+    this.#attempt(() => {
       this.#decoder.push(chunk, (frame) => this.#onFrame(frame));
       this.#reportTaken(chunk.length);
+    });
+  }
+
+  #soon(run: () => void): void {
+    this.#options.clock.soon(() => {
+      if (!this.#isOver()) this.#attempt(run);
+    });
+  }
+
+  /** Does something with what has arrived; where that makes no sense, the connection ends. */
+  #attempt(run: () => void): void {
+    try {
+      run();
     } catch (error) {
       if (error instanceof ProtocolError) this.#onProtocolError(error);
       else if (error instanceof HandshakeRefused) this.#onRefused(error);
@@ -211,11 +227,11 @@ export class PeerConnection {
       case FRAME.message:
         handler.onMessage(from, decodePeerMessage(message));
         return;
-      case FRAME.request: {
-        const respond = this.#served.admit(message.id, message.payload);
-        if (respond !== null) handler.onRequest(from, message.payload, respond);
+      case FRAME.request:
+        this.#served.admit(message.id, message.payload, (respond) => {
+          handler.onRequest(from, message.payload, respond);
+        });
         return;
-      }
       case FRAME.response:
         this.#pending.settle(message.id, { body: message.payload });
         return;

@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.ts";
+import { BoundedQueue } from "../base/bounded-queue.ts";
 import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { encodeFailure } from "./failure-codec.ts";
@@ -12,24 +13,34 @@ import { ProtocolError } from "./protocol-error.ts";
  *
  * Owns their bound, in number and bytes: what exceeds it is refused unseen, which the asker learns as OVERLOADED. Each
  * is answered exactly once; when an answer cannot be sent (too large, or no room), the asker learns that instead, so that
- * it need not wait for its deadline.
+ * it need not wait for its deadline. They are handed on in the order in which they came; behind a large answer the next one
+ * waits for the next turn of the loop: a hundred large values asked for in one breath would otherwise be read, checked and
+ * copied in one turn, for seconds, in which this node looks dead to all others.
  */
 export class ServedRequests {
   readonly #bytesById = new Map<number, number>();
   readonly #send: (message: OutgoingMessage) => boolean;
+  readonly #soon: (run: () => void) => void;
+  /** Those that wait for the next turn. */
+  readonly #held = new BoundedQueue<() => void>(LIMITS.peerRequestsInFlightMax);
+  #isHolding = false;
   #bytes = 0;
 
-  /** `send` queues a message, or says that there is no room; failures always find room. */
-  constructor(send: (message: OutgoingMessage) => boolean) {
+  /**
+   * `send` queues a message, or says that there is no room; failures always find room. `soon` runs what it gets in the next
+   * turn of the loop, or never when the connection is gone by then.
+   */
+  constructor(send: (message: OutgoingMessage) => boolean, soon: (run: () => void) => void) {
     this.#send = send;
+    this.#soon = soon;
   }
 
   get count(): number {
     return this.#bytesById.size;
   }
 
-  /** Admits a request and gives what to answer it with; null when it was refused. Throws ProtocolError on an id in use. */
-  admit(id: number, body: Buffer): Respond | null {
+  /** Admits a request and hands it to `serve`, now or in a later turn, unless it is refused. Throws ProtocolError on an id in use. */
+  admit(id: number, body: Buffer, serve: (respond: Respond) => void): void {
     if (this.#bytesById.has(id)) throw new ProtocolError(`Request ${id} is made twice`);
     const isFull =
       this.count >= LIMITS.peerRequestsInFlightMax ||
@@ -39,11 +50,29 @@ export class ServedRequests {
         error: new KvError("OVERLOADED", "The node asked has too many requests of this one"),
         sent: false,
       });
-      return null;
+      return;
     }
     this.#bytesById.set(id, body.length);
     this.#bytes += body.length;
-    return (answer) => this.#respond(id, answer);
+    const respond: Respond = (answer) => this.#respond(id, answer);
+    // There is always room: what is held is admitted, and those are bounded by the same number.
+    if (this.#isHolding) this.#held.push(() => serve(respond));
+    else serve(respond);
+  }
+
+  #hold(): void {
+    if (this.#isHolding) return;
+    this.#isHolding = true;
+    this.#soon(() => this.#goOn());
+  }
+
+  #goOn(): void {
+    this.#isHolding = false;
+    while (!this.#isHolding) {
+      const run = this.#held.take();
+      if (run === undefined) return;
+      run();
+    }
   }
 
   #respond(id: number, answer: Buffer): void {
@@ -51,6 +80,7 @@ export class ServedRequests {
     if (bytes === undefined) return;
     this.#bytesById.delete(id);
     this.#bytes -= bytes;
+    if (answer.length > LIMITS.peerFragmentBytes) this.#hold();
     const fits = answer.length <= LIMITS.messageBytesMax;
     if (fits && this.#send(new OutgoingMessage({ type: FRAME.response, id, parts: [answer] }))) return;
     const reason = fits ? "there was no room for it" : "it is too large to be sent";
