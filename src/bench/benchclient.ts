@@ -1,52 +1,31 @@
 import { existsSync } from "node:fs";
-import { Presets, SingleBar } from "cli-progress";
 import { Command, CommanderError } from "commander";
 import { endWhenOutputCloses } from "../base/closed-output.ts";
+import { SystemRandom } from "../base/random.ts";
 import { KvError } from "../model/errors.ts";
 import { loadConfig } from "../server/config.ts";
-import { formatHostPort, type HostPort, parseHostPort } from "../server/node-address.ts";
-import { type LoopResult, runClosedLoop } from "./closed-loop.ts";
-import { HttpConnection, type RawAnswer, renderRequest } from "./http-connection.ts";
-import { formatDuration, Latencies, type LatencySummary } from "./latency.ts";
-
-interface BenchOptions {
-  readonly addr?: string;
-  readonly iterations: string;
-  readonly readIterations: string;
-  readonly concurrency: string;
-  readonly valueBytes: string;
-  readonly durability?: string;
-  readonly json?: true;
-}
-
-/** The options, understood. */
-interface BenchPlan {
-  readonly address: HostPort;
-  /** For each connection. */
-  readonly writeCount: number;
-  readonly readCount: number;
-  readonly connectionCount: number;
-  readonly valueBytes: number;
-  readonly durability: string | undefined;
-  readonly asJson: boolean;
-}
-
-interface PhaseReport {
-  readonly qps: number;
-  readonly answered: number;
-  readonly failed: number;
-  readonly firstFailure: string | null;
-  readonly latencyMs: LatencySummary;
-}
+import { addLoadOptions, type LoadOptions, loadPlanOf } from "./load/load-options.ts";
+import { runLoad } from "./load/run-load.ts";
+import { type PhaseOptions, runPhaseBenchmark } from "./phase-benchmark.ts";
 
 const ADDRESS_DEFAULT = "127.0.0.2:8080";
 const CONFIG_FILE = "sharding.toml";
-const LONG_OPTIONS = /^-(?=(?:addr|iterations|read-iterations|concurrency|value-bytes|durability|json|help)(?:=|$))/;
+/** The options that belong to the phases alone, as commander keeps them. */
+const PHASE_OPTIONS = ["iterations", "readIterations", "concurrency"] as const;
+const UINT32_COUNT = 2 ** 32;
+
+const DESCRIPTION = `Loads a cluster and says how fast it answered.
+
+Without options: every connection writes --iterations keys, then reads --read-iterations of them back. Any of the options from
+--duration on chooses a load of operations instead: closed or open loop, YCSB workloads, HTTP or RESP.`;
 
 async function main(words: readonly string[]): Promise<void> {
   const program = new Command("benchclient")
-    .description("Writes keys through one node, then reads them back, and says how fast that was.")
-    .option("--addr <address>", `the node to load (default: the first of ${CONFIG_FILE}, else ${ADDRESS_DEFAULT})`)
+    .description(DESCRIPTION)
+    .option(
+      "--addr <addresses>",
+      `nodes, comma separated (default: the first of ${CONFIG_FILE}, else ${ADDRESS_DEFAULT})`,
+    )
     .option("--iterations <count>", "writes on each connection", "1000")
     .option("--read-iterations <count>", "reads on each connection", "100000")
     .option("--concurrency <count>", "connections", "1")
@@ -54,13 +33,11 @@ async function main(words: readonly string[]): Promise<void> {
     .option("--durability <mode>", "async or in-sync; default: what the cluster is set to")
     .option("--json", "print the figures as JSON")
     .exitOverride();
+  const loadOptions = addLoadOptions(program);
   try {
-    // The small system's options have one dash.
-    program.parse(
-      words.map((word) => word.replace(LONG_OPTIONS, "--")),
-      { from: "user" },
-    );
-    process.exitCode = await runBenchmark(planOf(program.opts<BenchOptions>()));
+    program.parse(acceptSingleDash(words, program), { from: "user" });
+    if (program.args.length > 0) throw new KvError("INVALID_ARGUMENT", `unexpected word ${program.args[0]}`);
+    process.exitCode = await runChosen(program, loadOptions);
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
     else if (error instanceof KvError) fail(error.message, error.code === "INVALID_ARGUMENT" ? 2 : 1);
@@ -68,188 +45,35 @@ async function main(words: readonly string[]): Promise<void> {
   }
 }
 
-function planOf(options: BenchOptions): BenchPlan {
-  return {
-    address: parseAddress(options.addr ?? defaultAddress()),
-    writeCount: parseCount("--iterations", options.iterations, 0),
-    readCount: parseCount("--read-iterations", options.readIterations, 0),
-    connectionCount: parseCount("--concurrency", options.concurrency, 1),
-    valueBytes: parseCount("--value-bytes", options.valueBytes, 0),
-    durability: options.durability,
-    asJson: options.json === true,
-  };
-}
-
-async function runBenchmark(plan: BenchPlan): Promise<number> {
-  const { address, writeCount, readCount, connectionCount } = plan;
-  await checkReachable(address);
-  const say = (line: string): void => {
-    if (!plan.asJson) console.log(line);
-  };
-  say(
-    ` Benchmarking http://${formatHostPort(address)} | Writes: ${writeCount} × ${connectionCount} threads | Reads: ${readCount}`,
-  );
-  const write = await runPhase(plan, { name: "write", count: writeCount, say });
-  say(`✔ Write Phase Complete: ${write.qps.toFixed(1)} QPS total | ${write.answered} keys written`);
-  sayDetails(write, say);
-  const read = await runPhase(plan, { name: "read", count: write.answered === 0 ? 0 : readCount, say });
-  say(`✔ Read Phase Complete: ${read.qps.toFixed(1)} QPS total | ${read.answered} keys read`);
-  sayDetails(read, say);
-  if (plan.asJson) {
-    console.log(JSON.stringify({ address: formatHostPort(address), connections: connectionCount, write, read }));
+async function runChosen(program: Command, loadOptions: readonly string[]): Promise<number> {
+  const isGiven = (name: string): boolean => program.getOptionValueSource(name) === "cli";
+  const load = loadOptions.find(isGiven);
+  if (load === undefined) return runPhaseBenchmark(program.opts<PhaseOptions>(), defaultNode);
+  const phase = PHASE_OPTIONS.find(isGiven);
+  if (phase !== undefined) {
+    const [one, other] = [flagOf(program, phase), flagOf(program, load)];
+    throw new KvError(
+      "INVALID_ARGUMENT",
+      `${one} and ${other} exclude each other: phases of writes and reads, or a load`,
+    );
   }
-  return write.failed + read.failed > 0 ? 1 : 0;
+  const seed = Math.floor(new SystemRandom().next() * UINT32_COUNT);
+  return runLoad(loadPlanOf(program.opts<LoadOptions>(), { node: defaultNode, seed }));
 }
 
-async function runPhase(
-  plan: BenchPlan,
-  phase: { readonly name: "write" | "read"; readonly count: number; readonly say: (line: string) => void },
-): Promise<PhaseReport> {
-  const { name, count, say } = phase;
-  const bar = startBar(name, count * plan.connectionCount);
-  const connections = Array.from(
-    { length: plan.connectionCount },
-    () => new HttpConnection(plan.address.host, plan.address.port),
-  );
-  const results = await Promise.all(
-    connections.map(async (connection, index) => {
-      const work = name === "write" ? writeWork(plan, index) : readWork(plan, index);
-      let left = count;
-      return runClosedLoop({
-        connection,
-        next: () => (left-- > 0 ? work.next() : null),
-        judge: work.judge,
-        onAnswer: () => bar?.increment(),
-      });
-    }),
-  );
-  bar?.stop();
-  for (const connection of connections) connection.close();
-  for (const result of results) say(loopLine(name, result));
-  return reportOf(results);
+function flagOf(program: Command, name: string): string {
+  return program.options.find((option) => option.attributeName() === name)?.long ?? name;
 }
 
-/** One connection's requests, and how its answers should look. */
-interface Work {
-  readonly next: () => Buffer;
-  readonly judge: (answer: RawAnswer) => string | null;
+/** The small system's options have one dash. */
+function acceptSingleDash(words: readonly string[], { options }: Command): string[] {
+  const names = new Set([...options.map(({ long }) => long?.slice(2)), "help"]);
+  return words.map((word) => (names.has(/^-([a-z][a-z-]+)(?:=|$)/.exec(word)?.[1]) ? `-${word}` : word));
 }
 
-function writeWork(plan: BenchPlan, connectionIndex: number): Work {
-  const durability = plan.durability === undefined ? "" : `KV-Durability: ${plan.durability}\r\n`;
-  let index = 0;
-  return {
-    next: () => {
-      const target = targetOf(connectionIndex, index);
-      const body = valueOf(plan, connectionIndex, index);
-      index += 1;
-      return renderRequest({ method: "PUT", target, host: formatHostPort(plan.address), headers: durability, body });
-    },
-    judge: ({ status, body }) => (status === 200 || status === 201 ? null : describeFault(status, body)),
-  };
-}
-
-/** Reads keys that this connection wrote, at random, and compares what comes back with what was written. */
-function readWork(plan: BenchPlan, connectionIndex: number): Work {
-  let index = 0;
-  return {
-    next: () => {
-      index = Math.floor(Math.random() * plan.writeCount);
-      return renderRequest({
-        method: "GET",
-        target: targetOf(connectionIndex, index),
-        host: formatHostPort(plan.address),
-      });
-    },
-    judge: ({ status, body }) => {
-      if (status !== 200) return describeFault(status, body);
-      return body.equals(valueOf(plan, connectionIndex, index)) ? null : "the value is not what was written";
-    },
-  };
-}
-
-function targetOf(connectionIndex: number, index: number): string {
-  return `/v1/kv/bench:${connectionIndex}:${index}`;
-}
-
-/** A value that tells which key it belongs to, so that a read can be checked without remembering all writes. */
-function valueOf({ valueBytes }: BenchPlan, connectionIndex: number, index: number): Buffer {
-  return Buffer.alloc(valueBytes, `${connectionIndex}:${index};`, "latin1");
-}
-
-function describeFault(status: number, body: Buffer): string {
-  const detail = /"detail":"((?:[^"\\]|\\.)*)"/.exec(body.toString("utf8"))?.[1];
-  return detail === undefined ? `status ${status}` : `status ${status}: ${detail}`;
-}
-
-function loopLine(name: string, { latencies, answered, seconds }: LoopResult): string {
-  const { mean, max, min } = latencies.summary();
-  const qps = seconds === 0 ? 0 : answered / seconds;
-  return `→ [${name}] Avg: ${formatDuration(mean)} | QPS: ${qps.toFixed(1)} | Max: ${formatDuration(max)} | Min: ${formatDuration(min)}`;
-}
-
-function reportOf(results: readonly LoopResult[]): PhaseReport {
-  const latencies = new Latencies();
-  for (const result of results) latencies.add(result.latencies);
-  const sum = (read: (result: LoopResult) => number): number => results.reduce((total, one) => total + read(one), 0);
-  return {
-    qps: sum(({ answered, seconds }) => (seconds === 0 ? 0 : answered / seconds)),
-    answered: sum(({ answered }) => answered),
-    failed: sum(({ failed }) => failed),
-    firstFailure: results.find(({ firstFailure }) => firstFailure !== null)?.firstFailure ?? null,
-    latencyMs: latencies.summary(),
-  };
-}
-
-function sayDetails({ latencyMs, failed, firstFailure }: PhaseReport, say: (line: string) => void): void {
-  const { p50, p90, p95, p99, p999 } = latencyMs;
-  const named = [
-    ["p50", p50],
-    ["p90", p90],
-    ["p95", p95],
-    ["p99", p99],
-    ["p99.9", p999],
-  ] as const;
-  say(`  latency ${named.map(([name, ms]) => `${name} ${formatDuration(ms)}`).join(" | ")}`);
-  if (failed > 0) say(`✘ ${failed} failed answers, the first: ${firstFailure}`);
-}
-
-function startBar(name: string, total: number): SingleBar | null {
-  if (!process.stderr.isTTY || total === 0) return null;
-  const format = `${name} {bar} {percentage} % · {value} of {total} · {eta_formatted} left`;
-  const bar = new SingleBar({ format, stream: process.stderr, clearOnComplete: true, fps: 8 }, Presets.shades_classic);
-  bar.start(total, 0);
-  return bar;
-}
-
-async function checkReachable({ host, port }: HostPort): Promise<void> {
-  const probe = new HttpConnection(host, port);
-  const target = formatHostPort({ host, port });
-  const answer = await new Promise<RawAnswer>((resolve) => {
-    probe.send(renderRequest({ method: "GET", target: "/healthz", host: target }), resolve);
-  });
-  probe.close();
-  if (answer.status === 200) return;
-  throw new KvError(
-    "UNREACHABLE",
-    `no node answers at ${target}; start the cluster with ./launch.sh, or name a node with --addr`,
-  );
-}
-
-function defaultAddress(): string {
+function defaultNode(): string {
   if (!existsSync(CONFIG_FILE)) return ADDRESS_DEFAULT;
   return loadConfig(CONFIG_FILE).topology.nodes[0]?.node ?? ADDRESS_DEFAULT;
-}
-
-function parseAddress(text: string): HostPort {
-  const parsed = parseHostPort(text.replace(/^http:\/\//, "").replace(/\/$/, ""));
-  if (typeof parsed === "string") throw new KvError("INVALID_ARGUMENT", `--addr ${text} ${parsed}`);
-  return parsed;
-}
-
-function parseCount(option: string, text: string, min: number): number {
-  if (/^\d{1,9}$/.test(text) && Number(text) >= min) return Number(text);
-  throw new KvError("INVALID_ARGUMENT", `${option} ${text} must be a whole number from ${min} on`);
 }
 
 function fail(message: string, exitCode: number): void {
