@@ -112,6 +112,11 @@ exec_node() {
   # Compiled code is kept between runs: a node starts in a third of the time, and a cluster is eight of them.
   NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$root/node_modules/.cache/compiled}"
   export NODE_COMPILE_CACHE
+  # Large values are given back to the system when they are freed. Left to itself, glibc raises the threshold with the first
+  # one, keeps the next ones in its heap, and a node stays at 700 MB after forty values of 16 MiB instead of 200 MB.
+  MALLOC_MMAP_THRESHOLD_="${MALLOC_MMAP_THRESHOLD_:-1048576}"
+  MALLOC_TRIM_THRESHOLD_="${MALLOC_TRIM_THRESHOLD_:-8388608}"
+  export MALLOC_MMAP_THRESHOLD_ MALLOC_TRIM_THRESHOLD_
   # Early Node 24 warns that stripping types is experimental.
   exec "$KV_NODE" --disable-warning=ExperimentalWarning "$@"
 }

@@ -4,6 +4,9 @@ import { fileURLToPath } from "node:url";
 import type { NodeName } from "../model/position.ts";
 import { STOP_MESSAGE } from "../server/run-node.ts";
 
+/** As in scripts/node-runtime.sh, for an installed package: freed large values go back to the system. Only glibc looks at it. */
+const MALLOC_SETTINGS = { MALLOC_MMAP_THRESHOLD_: "1048576", MALLOC_TRIM_THRESHOLD_: "8388608" };
+
 /** A node that `kv up` runs. */
 export interface PlannedNode {
   readonly node: NodeName;
@@ -34,6 +37,7 @@ export class NodeChild {
     const program = fileURLToPath(new URL("./kv.ts", import.meta.url));
     this.#process = spawn(process.execPath, [...process.execArgv, program, ...serveArguments(planned)], {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
+      env: { ...MALLOC_SETTINGS, ...process.env },
     });
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       if (stream !== null) createInterface({ input: stream }).on("line", events.onLine);

@@ -186,6 +186,15 @@ test("a node that cannot start ends the whole start, with its reason and exit co
   assert.match(again.output, /before it was ready/);
 });
 
+test("every node gives the memory of large values back to the system", { skip: !isLinux }, async (t) => {
+  const cluster = await layOut(t, 1);
+  const up = startUp(t, cluster);
+  await up.waitFor("Ctrl-C stops everything");
+  for (const pid of childrenOf(cluster)) {
+    assert.match(readFileSync(`/proc/${pid}/environ`, "utf8"), /MALLOC_MMAP_THRESHOLD_=\d/);
+  }
+});
+
 test("with --no-restart a node that dies stays down, and the others go on", { skip: !isLinux }, async (t) => {
   const cluster = await layOut(t, 1);
   const up = startUp(t, cluster, ["--no-restart"]);
