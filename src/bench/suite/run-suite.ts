@@ -1,0 +1,111 @@
+/**
+ * `npm run bench`: this database beside its peers, row by row (docs/BENCHMARKS.md). Writes docs/benchmarks/results.json, the
+ * charts beside it and the table in docs/BENCHMARKS.md. Exit codes: 0 all bars reached, 1 a bar missed or a row not valid, 2 usage.
+ */
+import { writeFileSync } from "node:fs";
+import { availableParallelism, loadavg } from "node:os";
+import { CommanderError } from "commander";
+import { installPrograms, missingPrograms } from "./install-programs.ts";
+import { keepResults } from "./keep-results.ts";
+import { formatFigure, formatLimit, markOf, type ResultFile, type RowResult, SCHEMA } from "./result.ts";
+import type { Form, Row } from "./row.ts";
+import { ROWS } from "./rows.ts";
+import { parseSuiteArguments, type SuitePlan } from "./suite-arguments.ts";
+import { readCommit, readSurroundings } from "./surroundings.ts";
+import { Workbench } from "./workbench.ts";
+
+const TOOLS = ["taskset", "setpriv"];
+const CORES_MIN = 2;
+
+async function main(words: readonly string[]): Promise<number> {
+  const plan = understand(words);
+  if (typeof plan === "number") return plan;
+  const rows = ROWS.filter(({ id }) => plan.rowIds.includes(id));
+  if (availableParallelism() < CORES_MIN) return complain("the server and its load need a core each, and there is one");
+  const missing = missingPrograms([...TOOLS, ...rows.flatMap(({ needs }) => needs)]);
+  const refusal = missing.length === 0 ? null : installPrograms(missing, say);
+  if (refusal !== null) return complain(refusal);
+  const [load = 0] = loadavg();
+  if (load > 0.5) say(`the machine is busy (load ${load.toFixed(1)}): trust the spread more than the median`);
+  const results = await runRows(rows, plan);
+  report(results, plan);
+  return results.rows.every((row) => markOf(row) === "reached" || markOf(row) === "goal reached") ? 0 : 1;
+}
+
+function understand(words: readonly string[]): SuitePlan | number {
+  try {
+    return parseSuiteArguments(
+      words,
+      ROWS.map(({ id }) => id),
+    );
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    throw error;
+  }
+}
+
+async function runRows(rows: readonly Row[], plan: SuitePlan): Promise<ResultFile> {
+  const bench = new Workbench(plan.directory, say);
+  const end = (): void => {
+    // The servers must be gone before this process is: nobody else ends them.
+    void bench.close().finally(() => process.exit(130));
+  };
+  process.once("SIGINT", end);
+  process.once("SIGTERM", end);
+  const results: RowResult[] = [];
+  const surroundings = readSurroundings(bench.root);
+  try {
+    for (const row of rows) results.push(await runRow(bench, row, plan.form));
+  } finally {
+    await bench.close();
+    process.off("SIGINT", end);
+    process.off("SIGTERM", end);
+  }
+  return { schema: SCHEMA, surroundings, rows: results };
+}
+
+/** A row that fails is a result too: not valid, and why. The others go on. */
+async function runRow(bench: Workbench, row: Row, form: Form): Promise<RowResult> {
+  say(`${row.id}  ${row.what}`);
+  const startedMs = performance.now();
+  const about = { id: row.id, what: row.what, form, date: new Date().toISOString(), commit: readCommit() };
+  const seconds = (): number => Math.round((performance.now() - startedMs) / 1000);
+  try {
+    const outcome = await row.run(bench, form);
+    return { ...about, ...outcome, seconds: seconds() };
+  } catch (error) {
+    const fault = error instanceof Error ? error.message : String(error);
+    say(`  ${row.id} failed: ${fault}`);
+    return { ...about, figures: [], faults: [fault], notes: [], seconds: seconds() };
+  } finally {
+    await bench.endAll();
+    bench.clear();
+  }
+}
+
+function report(results: ResultFile, plan: SuitePlan): void {
+  say("");
+  for (const row of results.rows) {
+    for (const figure of row.figures) {
+      const bar = formatLimit(figure, figure.bar);
+      const mark = markOf({ figures: [figure], faults: row.faults, notes: [] });
+      const label = figure.label === "" ? "" : ` (${figure.label})`;
+      say(`${row.id.padEnd(4)} ${mark.padEnd(13)} ${formatFigure(figure.median, figure.unit)}, bar ${bar}${label}`);
+    }
+    for (const fault of row.faults) say(`${row.id.padEnd(4)} not valid     ${fault}`);
+    for (const note of row.notes) say(`${row.id.padEnd(4)} ${note}`);
+  }
+  if (plan.jsonFile !== null) writeFileSync(plan.jsonFile, `${JSON.stringify(results, null, 2)}\n`);
+  if (plan.keeps) for (const line of keepResults(results)) say(line);
+}
+
+function complain(reason: string): number {
+  console.error(`bench: ${reason}`);
+  return 1;
+}
+
+function say(line: string): void {
+  console.log(line);
+}
+
+process.exitCode = await main(process.argv.slice(2));
