@@ -4,6 +4,8 @@ import type { Sequence, Version } from "../model/position.ts";
 
 /** One version of one row. `value` null is a delete, remembered as long as the tree may hold something older (rule R7). */
 export interface MemtableVersion {
+  readonly space: Space;
+  readonly key: string;
   readonly sequence: Sequence;
   readonly version: Version;
   readonly value: Buffer | null;
@@ -51,13 +53,15 @@ export class MemtableRun {
     if (this.isEmpty) this.firstSequence = 0;
   }
 
-  put(sequence: Sequence, version: Version, mutation: Mutation): void {
-    const map = this.#map(mutation.space);
-    const older = map.get(mutation.key) ?? null;
-    const { value, expiryMs, contentType } = mutation;
-    map.set(mutation.key, { sequence, version, value, expiryMs, contentType, older });
-    this.sizeBytes += chargeOf(mutation.key, value);
-    if (older === null && mutation.space === SPACE.user) this.#sortedUserKeys = null;
+  put(sequence: Sequence, version: Version, mutation: Mutation): MemtableVersion {
+    const { space, key, value, expiryMs, contentType } = mutation;
+    const map = this.#map(space);
+    const older = map.get(key) ?? null;
+    const entered = { space, key, sequence, version, value, expiryMs, contentType, older };
+    map.set(key, entered);
+    this.sizeBytes += chargeOf(key, value);
+    if (older === null && space === SPACE.user) this.#sortedUserKeys = null;
+    return entered;
   }
 
   newestUpTo(space: Space, key: string, limit: Sequence): MemtableVersion | undefined {
@@ -66,15 +70,12 @@ export class MemtableRun {
     return version ?? undefined;
   }
 
-  /** Lets go of versions of a row that are hidden for every reader at or past `sequence`. */
-  forgetOlder(space: Space, key: string, sequence: Sequence): void {
-    let version = this.newestUpTo(space, key, sequence);
-    if (version === undefined) return;
-    const kept = version;
-    for (version = kept.older ?? undefined; version !== undefined; version = version.older ?? undefined) {
-      this.sizeBytes -= chargeOf(key, version.value);
+  /** Lets go of what `version`, of this run, hides for every reader from now on. */
+  forgetOlder(version: MemtableVersion): void {
+    for (let older = version.older; older !== null; older = older.older) {
+      this.sizeBytes -= chargeOf(older.key, older.value);
     }
-    kept.older = null;
+    version.older = null;
   }
 
   /** Takes the version written by `sequence` out again; false when it is not here. It must be the row's newest. */

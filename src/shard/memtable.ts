@@ -4,12 +4,6 @@ import { LIMITS } from "../model/limits.ts";
 import type { Sequence, Version } from "../model/position.ts";
 import { MemtableRun, type KeySlice, type MemtableVersion } from "./memtable-run.ts";
 
-/** What an entry touched, kept while the entry may still be cut off. */
-interface UnsettledEntry {
-  readonly sequence: Sequence;
-  readonly mutations: readonly Mutation[];
-}
-
 /**
  * What the memtable knows of a row: a version (perhaps a delete), or that a `clear` removed it, or nothing (then the tree
  * decides). `sequence` is the entry that the answer depends on.
@@ -30,7 +24,8 @@ export class Memtable {
   #sealed: MemtableRun[] = [];
   /** Sequences of `clear` entries that the tree has not passed, or that hide something in a run, ascending. */
   #clears: Sequence[] = [];
-  #unsettled: UnsettledEntry[] = [];
+  /** What may still be cut off, in the order of the log. */
+  #unsettled: (MemtableVersion | null)[] = [];
   #unsettledHead = 0;
   #settledSequence: Sequence = 0;
 
@@ -47,9 +42,8 @@ export class Memtable {
   /** Enters all effects of one entry. Entries come in sequence order (rule S9: before their batch goes to the log). */
   put(sequence: Sequence, version: Version, mutations: readonly Mutation[]): void {
     if (this.#active.sizeBytes >= LIMITS.memtableActiveBytesMax) this.seal();
-    for (const mutation of mutations) this.#active.put(sequence, version, mutation);
+    for (const mutation of mutations) this.#unsettled.push(this.#active.put(sequence, version, mutation));
     this.#active.extend(sequence);
-    this.#unsettled.push({ sequence, mutations });
   }
 
   /** Enters a `clear`: every user row up to `sequence` is gone. */
@@ -103,13 +97,12 @@ export class Memtable {
   settle(sequence: Sequence): void {
     if (sequence <= this.#settledSequence) return;
     this.#settledSequence = sequence;
-    while (this.#unsettledHead < this.#unsettled.length) {
-      const entry = this.#unsettled[this.#unsettledHead];
-      if (entry === undefined || entry.sequence > sequence) break;
-      for (const { space, key } of entry.mutations) this.#active.forgetOlder(space, key, sequence);
+    for (; this.#unsettledHead < this.#unsettled.length; this.#unsettledHead++) {
+      const version = this.#unsettled[this.#unsettledHead] ?? null;
+      if (version !== null && version.sequence > sequence) break;
+      if (version !== null && version.older !== null) this.#runOf(version).forgetOlder(version);
       // The place stays until many can be cut off at once; the values must not: a thousand of them may be 16 GB.
-      this.#unsettled[this.#unsettledHead] = { sequence: entry.sequence, mutations: [] };
-      this.#unsettledHead++;
+      this.#unsettled[this.#unsettledHead] = null;
     }
     if (this.#unsettledHead > 1024 && this.#unsettledHead * 2 > this.#unsettled.length) {
       this.#unsettled = this.#unsettled.slice(this.#unsettledHead);
@@ -120,10 +113,11 @@ export class Memtable {
   /** Takes out everything behind `sequence` (the log was cut there). */
   truncateAfter(sequence: Sequence): void {
     assert(sequence >= this.#settledSequence, "only what is not settled is cut from the memtable");
-    for (let entry = this.#unsettled.at(-1); entry !== undefined; entry = this.#unsettled.at(-1)) {
-      if (entry.sequence <= sequence || this.#unsettled.length <= this.#unsettledHead) break;
+    while (this.#unsettled.length > this.#unsettledHead) {
+      const version = this.#unsettled.at(-1) ?? null;
+      if (version === null || version.sequence <= sequence) break;
       this.#unsettled.pop();
-      for (const { space, key } of entry.mutations.toReversed()) this.#remove(space, key, entry.sequence);
+      this.#remove(version);
     }
     while ((this.#clears.at(-1) ?? 0) > sequence) this.#clears.pop();
     for (const run of [this.#active, ...this.#sealed]) run.shorten(sequence);
@@ -161,11 +155,17 @@ export class Memtable {
     return floor === 0 ? null : { kind: "cleared", sequence: floor };
   }
 
-  #remove(space: Space, key: string, sequence: Sequence): void {
+  #remove({ space, key, sequence }: MemtableVersion): void {
     if (this.#active.remove(space, key, sequence)) return;
     for (let i = this.#sealed.length - 1; i >= 0; i--) {
       if (this.#sealed[i]?.remove(space, key, sequence) === true) return;
     }
+  }
+
+  /** The run that `version` was entered into. */
+  #runOf({ sequence }: MemtableVersion): MemtableRun {
+    const isActive = sequence >= this.#active.firstSequence && !this.#active.isEmpty;
+    return isActive ? this.#active : (this.#sealed.findLast((run) => run.firstSequence <= sequence) ?? this.#active);
   }
 }
 
