@@ -1,8 +1,9 @@
 import { STATUS_CODES, type ServerResponse } from "node:http";
+import type { Writable } from "node:stream";
 import type { Answer } from "./answer.ts";
 
 /** As much of an answer as waits in a connection's buffer at a time: far below the cap, whatever the value's size. */
-const SLICE_BYTES = 65_536;
+export const SLICE_BYTES = 65_536;
 
 /**
  * Writes an answer; a large body goes out slice by slice, as fast as the client takes it. `progress` is called for each
@@ -16,35 +17,44 @@ export function writeAnswer(response: ServerResponse, answer: Answer, progress: 
   );
   if (body === null || response.req.method === "HEAD") response.end();
   else if (body.length <= SLICE_BYTES) response.end(body);
-  else writeSlices(response, body, progress);
+  else writeSlices(response, body, { progress, last: (slice) => response.end(slice) });
 }
 
 /** The bytes of an answer after which the connection closes, for when nothing more may be read from it. */
 export function renderLastAnswer(answer: Answer, isHead: boolean): Buffer {
-  const { status, headers, body } = answer;
-  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Error"}`];
-  for (let i = 0; i + 1 < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`);
-  if (hasBody(status)) lines.push(`Content-Length: ${body?.length ?? 0}`);
-  const head = Buffer.from(`${lines.join("\r\n")}\r\nConnection: close\r\n\r\n`, "latin1");
+  const { body } = answer;
+  const head = Buffer.from(`${answerHead(answer)}Connection: close\r\n\r\n`, "latin1");
   return body === null || isHead ? head : Buffer.concat([head, body]);
 }
 
-function hasBody(status: number): boolean {
-  return status !== 204 && status !== 304;
+/** Status line and headers as `writeAnswer` sends them, up to what depends on the connection: a binary string. */
+export function answerHead({ status, headers, body }: Answer): string {
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Error"}\r\n`;
+  for (let i = 0; i + 1 < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
+  return hasBody(status) ? `${head}Content-Length: ${body?.length ?? 0}\r\n` : head;
 }
 
-function writeSlices(response: ServerResponse, body: Buffer, progress: () => void): void {
+/** Writes all of `body` but its last slice, which is given to `last` once the others have been taken. */
+export function writeSlices(
+  stream: Writable,
+  body: Buffer,
+  { progress, last }: { progress: () => void; last: (slice: Buffer) => void },
+): void {
   let at = 0;
   const writeMore = (): void => {
     progress();
     while (body.length - at > SLICE_BYTES) {
       const slice = body.subarray(at, at + SLICE_BYTES);
       at += SLICE_BYTES;
-      if (response.write(slice)) continue;
-      response.once("drain", writeMore);
+      if (stream.write(slice)) continue;
+      stream.once("drain", writeMore);
       return;
     }
-    response.end(body.subarray(at));
+    last(body.subarray(at));
   };
   writeMore();
+}
+
+function hasBody(status: number): boolean {
+  return status !== 204 && status !== 304;
 }

@@ -1,6 +1,6 @@
-import type { IncomingMessage } from "node:http";
 import { KvError } from "../model/errors.ts";
 import type { ByteBudget } from "./byte-budget.ts";
+import type { HttpSettings } from "./settings.ts";
 
 const FIRST_BUFFER_BYTES = 65_536;
 
@@ -18,10 +18,9 @@ export interface BodyOrder {
  *
  * Owns the bytes read so far and their share of the node's budget, which stays taken until `release`. Memory grows with what
  * has arrived, never with what was announced. `done` is called once, with the body or with the error that ended it; after
- * an error nothing more is read. When the connection breaks it is not called at all.
+ * an error nothing more is taken. When the connection breaks it is not called at all.
  */
 export class BodyReader {
-  readonly #request: IncomingMessage;
   readonly #order: BodyOrder;
   readonly #budget: ByteBudget;
   readonly #done: (body: Buffer | KvError) => void;
@@ -29,30 +28,35 @@ export class BodyReader {
   #byteCount = 0;
   #bytesTaken = 0;
   #isOver = false;
+  #sweeps = 0;
+  #byteCountBefore = 0;
 
-  constructor(
-    parts: { request: IncomingMessage; order: BodyOrder; budget: ByteBudget },
-    done: (body: Buffer | KvError) => void,
-  ) {
-    this.#request = parts.request;
-    this.#order = parts.order;
-    this.#budget = parts.budget;
+  constructor(order: BodyOrder, budget: ByteBudget, done: (body: Buffer | KvError) => void) {
+    this.#order = order;
+    this.#budget = budget;
     this.#done = done;
   }
 
-  /** Bytes that have arrived. */
-  get byteCount(): number {
-    return this.#byteCount;
+  /** Bytes that are still to come; only for a body whose length was announced. */
+  get missingByteCount(): number {
+    return (this.#order.byteCount ?? 0) - this.#byteCount;
   }
 
-  /** Whether the body is complete, or given up. */
-  get isOver(): boolean {
-    return this.#isOver;
+  /** The last byte has been taken. */
+  end(): void {
+    if (!this.#isOver) this.#finish(this.#body());
   }
 
-  start(): void {
-    this.#request.on("data", (chunk: Buffer) => this.#onData(chunk));
-    this.#request.on("end", () => this.#finish(this.#body()));
+  /** Called at every sweep: fails the body when it arrives below the minimum rate. */
+  sweep({ bodyPeriodSweeps, bodyBytesPerPeriodMin }: HttpSettings): void {
+    this.#sweeps++;
+    if (this.#isOver || this.#sweeps < bodyPeriodSweeps) return;
+    if (this.#byteCount - this.#byteCountBefore < bodyBytesPerPeriodMin) {
+      this.fail(new KvError("REQUEST_TIMEOUT", "The request's body did not arrive in time"));
+      return;
+    }
+    this.#sweeps = 0;
+    this.#byteCountBefore = this.#byteCount;
   }
 
   /** Ends the reading from outside: the client is too slow, or its bytes are no body. */
@@ -68,7 +72,8 @@ export class BodyReader {
     this.#buffer = Buffer.alloc(0);
   }
 
-  #onData(chunk: Buffer): void {
+  /** Takes the next bytes, which are the body's own from here on. */
+  take(chunk: Buffer): void {
     if (this.#isOver) return;
     const { bytesMax, discard } = this.#order;
     const total = this.#byteCount + chunk.length;
@@ -115,7 +120,6 @@ export class BodyReader {
   #finish(outcome: Buffer | KvError): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    if (outcome instanceof KvError) this.#request.pause();
     this.#done(outcome);
   }
 }

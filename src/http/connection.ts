@@ -4,6 +4,7 @@ import { KvError } from "../model/errors.ts";
 import type { Answer } from "./answer.ts";
 import { renderLastAnswer, writeAnswer } from "./answer-writer.ts";
 import { type BodyOrder, BodyReader, bodyTooLarge } from "./body-reader.ts";
+import type { ClientConnection } from "./client-connection.ts";
 import type { FrontDoor } from "./front-door.ts";
 import { problemAnswer } from "./problem.ts";
 import { type Framing, readFraming, readRequestHead } from "./request-head.ts";
@@ -30,14 +31,14 @@ interface Understood {
 }
 
 /**
- * One client connection: its requests are carried out one after the other, in the order sent.
+ * One client connection of the ordinary path, behind Node's parser: its requests are carried out one after the other, in the order sent.
  *
  * Owns the requests that wait behind the current one, and the body being read. Invariants: at most one request is being
  * carried out, so that a client which pipelines reads of large values holds one of them in memory, not all; while requests
  * wait, nothing more is read from the socket; after a request whose end is in doubt nothing is ever read again. A client
  * that breaks off costs nothing further: answers to it are dropped.
  */
-export class Connection {
+export class Connection implements ClientConnection {
   readonly #socket: Socket;
   readonly #door: FrontDoor;
   readonly #waiting: Exchange[] = [];
@@ -50,7 +51,6 @@ export class Connection {
   #isAnswering = false;
   #stopping = false;
   #sweeps = 0;
-  #bodyBytesBefore = 0;
 
   constructor(socket: Socket, door: FrontDoor) {
     this.#socket = socket;
@@ -61,6 +61,8 @@ export class Connection {
   accept(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     if (this.#isLast) return;
     const exchange = { request, response, expectsContinue, startedMs: 0, route: "none" };
+    // Before Node's own listener, which hangs up behind this answer when the client has shut down its side.
+    response.prependOnceListener("finish", () => this.#tellFaultBehind(exchange));
     response.once("finish", () => this.#onFinished(exchange));
     if (this.#current === null) {
       this.#start(exchange);
@@ -79,11 +81,6 @@ export class Connection {
     else if (!this.#current.request.complete) this.#body?.fail(error);
   }
 
-  /** Turns the client away before its first request: the node has no room for it. */
-  turnAway(error: KvError): void {
-    this.#answerLast(null, problemAnswer(error));
-  }
-
   /** Called at every sweep: cuts off clients that stopped sending or taking. */
   sweep(): void {
     this.#sweeps++;
@@ -91,7 +88,7 @@ export class Connection {
     if (this.#isLast) {
       if (this.#sweeps >= settings.lingerSweeps) this.#socket.destroy();
     } else if (this.#body !== null) {
-      this.#checkBodyRate(this.#body);
+      this.#body.sweep(settings);
     } else if (this.#isAnswering) {
       const isStalled = this.#sweeps >= settings.stalledSweepsMax;
       if (isStalled || this.#socket.writableLength > settings.outgoingBytesMax) this.#socket.destroy();
@@ -184,27 +181,19 @@ export class Connection {
     const { budget } = this.#door;
     const { request } = exchange;
     this.#sweeps = 0;
-    this.#bodyBytesBefore = 0;
-    const reader = new BodyReader({ request, order, budget }, (body) => {
+    const reader = new BodyReader(order, budget, (body) => {
       if (this.#isLast) return;
       if (body instanceof KvError) this.#answerLast(exchange, problemAnswer(body));
       else done(body);
     });
     this.#body = reader;
     // A fault that came while this request waited behind others: its body will never be whole.
-    if (this.#fault !== null && !request.complete) reader.fail(this.#fault);
-    else reader.start();
-  }
-
-  #checkBodyRate(body: BodyReader): void {
-    const { bodyPeriodSweeps, bodyBytesPerPeriodMin } = this.#door.settings;
-    if (body.isOver || this.#sweeps < bodyPeriodSweeps) return;
-    if (body.byteCount - this.#bodyBytesBefore < bodyBytesPerPeriodMin) {
-      body.fail(new KvError("REQUEST_TIMEOUT", "The request's body did not arrive in time"));
+    if (this.#fault !== null && !request.complete) {
+      reader.fail(this.#fault);
       return;
     }
-    this.#sweeps = 0;
-    this.#bodyBytesBefore = body.byteCount;
+    request.on("data", (chunk: Buffer) => reader.take(chunk));
+    request.on("end", () => reader.end());
   }
 
   #answer(exchange: Exchange, answer: Answer): void {
@@ -234,17 +223,27 @@ export class Connection {
     this.#socket.end(renderLastAnswer(answer, exchange?.request.method === "HEAD"));
   }
 
+  #tellFaultBehind(exchange: Exchange): void {
+    if (this.#current !== exchange || this.#waiting.length > 0 || this.#fault === null) return;
+    this.#answerLast(null, problemAnswer(this.#fault));
+  }
+
   #onFinished(exchange: Exchange): void {
     if (this.#current !== exchange) return;
     this.#current = null;
     this.#isAnswering = false;
     if (this.#isLast) return;
+    if (!exchange.response.shouldKeepAlive) {
+      // The answer said so: nothing behind it is carried out (RFC 9112 §9.6). Node hangs up.
+      this.#isLast = true;
+      this.#sweeps = 0;
+      this.#waiting.length = 0;
+      return;
+    }
     const next = this.#waiting.shift();
     if (next !== undefined) {
       if (this.#waiting.length === 0 && this.#fault === null) this.#socket.resume();
       this.#start(next);
-    } else if (this.#fault !== null) {
-      this.#answerLast(null, problemAnswer(this.#fault));
     } else if (this.#stopping) {
       this.#socket.end();
     }

@@ -1,6 +1,7 @@
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Timers } from "../base/clock.ts";
 import type { Gateway } from "../node/gateway.ts";
 import type { ByteBudget } from "./byte-budget.ts";
+import type { HeadTail } from "./head-tail.ts";
 import type { HttpMetrics } from "./metrics.ts";
 import type { OriginGuard } from "./origin-guard.ts";
 import type { Router } from "./router.ts";
@@ -15,4 +16,6 @@ export interface FrontDoor {
   readonly metrics: HttpMetrics;
   readonly settings: HttpSettings;
   readonly clock: Clock;
+  readonly timers: Timers;
+  readonly tail: HeadTail;
 }

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import { createServer as createAcceptor, type Server as Acceptor, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer, Timers } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
@@ -9,8 +9,11 @@ import { LIMITS } from "../model/limits.ts";
 import type { Gateway } from "../node/gateway.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { errorOfFault, type ParserFault } from "./client-fault.ts";
+import type { ClientConnection } from "./client-connection.ts";
 import { Connection } from "./connection.ts";
+import { FastConnection } from "./fast-connection.ts";
 import type { FrontDoor } from "./front-door.ts";
+import { HeadTail } from "./head-tail.ts";
 import { memberMetrics } from "./member-metrics.ts";
 import type { MetricFamily, MetricSource } from "./metric-family.ts";
 import { singleMetric } from "./metric-family.ts";
@@ -54,15 +57,18 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
  * The HTTP front door of one node.
  *
  * Owns the listening socket, every client connection, the budget for bodies in flight, and the sweep that finds slow
- * clients. Node's parser reads heads and chunks in its strict mode; everything above that is decided here, so that no input
+ * clients. A connection starts on the fast path; at the first request that is none of the hot shapes it goes to Node's own
+ * server, which never listens. Node's parser reads heads and chunks in its strict mode; everything above that is decided here, so that no input
  * is dropped, joined or repaired silently. Bad input is answered with a problem; only a fault of the program is thrown.
  */
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #settings: HttpSettings;
   readonly #door: FrontDoor;
+  readonly #acceptor: Acceptor;
   readonly #server: Server;
-  readonly #connections = new Map<Duplex, Connection>();
+  readonly #connections = new Map<Duplex, ClientConnection>();
+  readonly #ordinary = new Map<Duplex, Connection>();
   #turnedAwayCount = 0;
   #malformedCount = 0;
   #sweepTimer: Timer | null = null;
@@ -77,6 +83,8 @@ export class HttpServer {
     this.#door = {
       gateway,
       clock,
+      timers: options.timers,
+      tail: new HeadTail(clock, this.#settings.idleMsMax),
       metrics,
       settings: this.#settings,
       router: new Router({ gateway, cluster, metrics }),
@@ -84,11 +92,13 @@ export class HttpServer {
       budget: new ByteBudget(this.#settings.bodiesInFlightBytesMax),
     };
     this.#server = this.#createServer();
+    this.#acceptor = createAcceptor({ allowHalfOpen: true, noDelay: true }, (socket) => this.#onSocket(socket));
+    this.#acceptor.maxConnections = this.#settings.connectionsMax + TURNED_AWAY_MAX;
   }
 
   /** `host:port` that it listens on: the one asked for, with the real port. */
   get address(): string {
-    const bound = this.#server.address();
+    const bound = this.#acceptor.address();
     const port = typeof bound === "object" && bound !== null ? bound.port : 0;
     return `${hostOf(this.#options.address)}:${port}`;
   }
@@ -101,15 +111,17 @@ export class HttpServer {
     const { address, logger } = this.#options;
     const { host, port } = splitAddress(address);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#server.once("error", reject);
-    this.#server.listen({ host, port, backlog: BACKLOG_CONNECTIONS_MAX }, resolve);
+    this.#acceptor.once("error", reject);
+    this.#acceptor.listen({ host, port, backlog: BACKLOG_CONNECTIONS_MAX }, resolve);
     try {
       await promise;
     } catch (error) {
       throw listenError(address, port, error);
     }
-    this.#server.off("error", reject);
-    this.#server.on("error", (error) => logger.error("The HTTP listener failed", { error: error.message }));
+    this.#acceptor.off("error", reject);
+    this.#acceptor.on("error", (error) => logger.error("The HTTP listener failed", { error: error.message }));
+    // Node's server looks for heads that do not end from this event on, and has it only when it listens itself.
+    this.#server.emit("listening");
     this.#scheduleSweep();
     logger.info("HTTP is listening", { address: this.address });
   }
@@ -122,7 +134,8 @@ export class HttpServer {
 
   async #close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
+    this.#acceptor.close(() => resolve());
+    this.#server.close();
     for (const connection of this.#connections.values()) connection.stop();
     const deadline = this.#options.timers.after(this.#settings.closeGraceMs, () => {
       for (const socket of this.#connections.keys()) socket.destroy();
@@ -148,10 +161,8 @@ export class HttpServer {
     });
     // Otherwise Node would drop headers beyond a number of them, silently.
     server.maxHeadersCount = 0;
-    server.maxConnections = settings.connectionsMax + TURNED_AWAY_MAX;
     // A client that has sent everything may shut down its side and still read the answer.
     Object.assign(server, { httpAllowHalfOpen: true });
-    server.on("connection", (socket) => this.#onConnection(socket));
     server.on("request", (request, response) => this.#onRequest(request, response, false));
     server.on("checkContinue", (request, response) => this.#onRequest(request, response, true));
     server.on("checkExpectation", (request, response) => this.#onRequest(request, response, false));
@@ -160,31 +171,53 @@ export class HttpServer {
     return server;
   }
 
-  #onConnection(socket: Socket): void {
-    const connection = new Connection(socket, this.#door);
-    this.#connections.set(socket, connection);
-    socket.once("close", () => {
-      this.#connections.delete(socket);
-      connection.onClosed();
+  #onSocket(socket: Socket): void {
+    const isOverfull = this.#connections.size >= this.#settings.connectionsMax;
+    socket.once("close", () => this.#onClosed(socket));
+    if (!this.#settings.isFastPathOn && !isOverfull) {
+      this.#takeOver(socket);
+      return;
+    }
+    const connection = new FastConnection(socket, this.#door, {
+      takeOver: (one) => this.#takeOver(one),
+      onMalformed: () => this.#malformedCount++,
     });
-    if (this.#connections.size <= this.#settings.connectionsMax) return;
+    this.#connections.set(socket, connection);
+    if (!isOverfull) return;
     this.#turnedAwayCount++;
     connection.turnAway(
       new KvError("TOO_MANY_CONNECTIONS", `This node has its ${this.#settings.connectionsMax} connections`),
     );
   }
 
+  /** Gives a socket to Node's server, with what lies unread in it, for the rest of its life. */
+  #takeOver(socket: Socket): void {
+    const connection = new Connection(socket, this.#door);
+    this.#connections.set(socket, connection);
+    this.#ordinary.set(socket, connection);
+    this.#server.emit("connection", socket);
+    // Node's parser reads from the descriptor itself, past what lies in the socket's buffer, unless somebody else listens.
+    socket.on("data", ignore);
+    socket.resume();
+  }
+
+  #onClosed(socket: Socket): void {
+    this.#connections.get(socket)?.onClosed();
+    this.#connections.delete(socket);
+    this.#ordinary.delete(socket);
+  }
+
   #onRequest(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
-    this.#connections.get(request.socket)?.accept(request, response, expectsContinue);
+    this.#ordinary.get(request.socket)?.accept(request, response, expectsContinue);
   }
 
   #onConnect(socket: Duplex): void {
-    this.#connections.get(socket)?.fail(new KvError("METHOD_NOT_ALLOWED", "This is a database, not a proxy"));
+    this.#ordinary.get(socket)?.fail(new KvError("METHOD_NOT_ALLOWED", "This is a database, not a proxy"));
   }
 
   #onClientError(fault: ParserFault, socket: Duplex): void {
     const error = errorOfFault(fault);
-    const connection = this.#connections.get(socket);
+    const connection = this.#ordinary.get(socket);
     if (error === null || connection === undefined) {
       socket.destroy();
       return;
@@ -220,6 +253,8 @@ export class HttpServer {
     ];
   }
 }
+
+function ignore(): void {}
 
 function listenError(address: string, port: number, error: unknown): unknown {
   if (!(error instanceof Error) || !("code" in error) || error.code !== "EADDRINUSE") return error;

@@ -9,6 +9,11 @@ import type { RequestHead } from "./request-head.ts";
 import { takeKeyOptions } from "./request-options.ts";
 import type { Work } from "./route.ts";
 
+/** What paths of keys start with; the rest is the key. */
+export const KEY_PREFIX = "/v1/kv/";
+/** The name of the route behind it, for metrics. */
+export const KEY_ROUTE = "/v1/kv/{key}";
+
 /** A request on one key, its key and options taken from the head. */
 export interface KeyRequest {
   readonly gateway: Gateway;

@@ -1,7 +1,7 @@
 import { KvError } from "../model/errors.ts";
 import type { Key } from "../model/key.ts";
 import { LIMITS } from "../model/limits.ts";
-import type { GetOperation } from "../model/operation.ts";
+import type { Condition, Expiry, GetOperation, SetOperation } from "../model/operation.ts";
 import type { Gateway } from "../node/gateway.ts";
 import { type Answer, emptyAnswer, jsonAnswer, jsonTextAnswer } from "./answer.ts";
 import { readContentType, refuseContentEncoding, requireMediaType } from "./content-type.ts";
@@ -42,9 +42,18 @@ export function preparePut(gateway: Gateway, head: RequestHead, key: Key): Work 
   const expiry = expiryOfTtl(head.parameters.take("ttl"));
   return keyWork(keyRequest(gateway, head, key), {
     bodyBytesMax: LIMITS.valueBytesMax,
-    operation: (value) => ({ kind: "set", key, value, contentType, expiry, condition, returnOld: false }),
+    operation: (value) => putOperation({ key, contentType, expiry, condition }, value),
     answer: putAnswer,
   });
+}
+
+/** What a PUT asks for. */
+export function putOperation(
+  put: { key: Key; contentType: string; expiry: Expiry; condition: Condition | null },
+  value: Buffer,
+): SetOperation {
+  const { key, contentType, expiry, condition } = put;
+  return { kind: "set", key, value, contentType, expiry, condition, returnOld: false };
 }
 
 /** `DELETE` of a key. */
@@ -72,8 +81,8 @@ export function prepareIncrement(gateway: Gateway, head: RequestHead, key: Key):
   });
 }
 
-/** The order of the checks is RFC 9110 §13.2.2: If-Match, then If-None-Match. */
-function getAnswer(reply: GoodReply, { ifMatch, ifNoneMatch }: Preconditions): Answer {
+/** The answer to a GET. The order of the checks is RFC 9110 §13.2.2: If-Match, then If-None-Match. */
+export function getAnswer(reply: GoodReply, { ifMatch, ifNoneMatch }: Preconditions): Answer {
   const { result, answerer } = reply;
   if (result.kind !== "value" && result.kind !== "absent") return refusalAnswer(reply);
   const version = result.kind === "value" ? result.record.version : null;
@@ -87,7 +96,8 @@ function getAnswer(reply: GoodReply, { ifMatch, ifNoneMatch }: Preconditions): A
   return emptyAnswer(304, ["ETag", etagOf(result.record.version), ...truthHeaders(answerer, result.record.version)]);
 }
 
-function putAnswer(reply: GoodReply): Answer {
+/** The answer to a PUT. */
+export function putAnswer(reply: GoodReply): Answer {
   const { result, answerer } = reply;
   if (result.kind !== "written") return refusalAnswer(reply);
   const { version, created } = result;
@@ -98,7 +108,8 @@ function putAnswer(reply: GoodReply): Answer {
   ]);
 }
 
-function deleteAnswer(reply: GoodReply): Answer {
+/** The answer to a DELETE. */
+export function deleteAnswer(reply: GoodReply): Answer {
   const { result, answerer } = reply;
   if (result.kind !== "deleted") return refusalAnswer(reply);
   return emptyAnswer(204, truthHeaders(answerer, result.version));

@@ -3,7 +3,7 @@ import type { Key } from "../model/key.ts";
 import type { Gateway } from "../node/gateway.ts";
 import { batchRoute } from "./batch-route.ts";
 import { CursorCodec } from "./cursor.ts";
-import { keyOfPath, takeKey } from "./key-request.ts";
+import { KEY_PREFIX, KEY_ROUTE, keyOfPath, takeKey } from "./key-request.ts";
 import { prepareDelete, prepareGet, prepareIncrement, preparePut } from "./key-routes.ts";
 import type { HttpMetrics } from "./metrics.ts";
 import { plainRoutes } from "./plain-routes.ts";
@@ -13,7 +13,6 @@ import type { Route, Work } from "./route.ts";
 import { prepareScan } from "./scan-route.ts";
 import { clusterRoute, healthRoute, metricsRoute, prepareExplain, readinessRoute } from "./status-routes.ts";
 
-const KEY_PREFIX = "/v1/kv/";
 const EXPLAIN_PREFIX = "/v1/explain/";
 const INCREMENT_SUFFIX = "/increment";
 /** Part of the interface, but of a later version. */
@@ -110,7 +109,7 @@ function keyParameterRoute(name: string, gateway: Gateway, prepare: PrepareKey):
 
 function keyPathRoute(gateway: Gateway, prepare: PrepareKey): Route {
   return {
-    name: "/v1/kv/{key}",
+    name: KEY_ROUTE,
     prepare: (head) => prepare(gateway, head, keyOfPath(head.path.slice(KEY_PREFIX.length))),
   };
 }

@@ -18,6 +18,8 @@ export interface HttpSettings {
   readonly stalledSweepsMax: number;
   /** A refused connection stays half-open for so many sweeps, so that the client can read why before it is reset. */
   readonly lingerSweeps: number;
+  /** Whether requests of the hot shapes are answered from their raw bytes; the answers are the same without. */
+  readonly isFastPathOn: boolean;
   /** How long `close` waits for the requests in flight. */
   readonly closeGraceMs: number;
 }
@@ -33,5 +35,6 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   bodyBytesPerPeriodMin: 5 * 1024,
   stalledSweepsMax: 20,
   lingerSweeps: 2,
+  isFastPathOn: true,
   closeGraceMs: 5000,
 };

@@ -1,0 +1,28 @@
+import { DEFAULT_OPTIONS, type KeyOperation, type Reply, type ReplyCallback } from "../model/operation.ts";
+import type { Gateway } from "../node/gateway.ts";
+import type { Answer } from "./answer.ts";
+import type { HotRequest } from "./hot-request.ts";
+import { failedKeyAnswer } from "./key-answers.ts";
+import { deleteAnswer, getAnswer, putAnswer, putOperation } from "./key-routes.ts";
+import type { Preconditions } from "./preconditions.ts";
+
+const NO_EXPIRY = { kind: "none" } as const;
+const NO_CONDITIONS: Preconditions = { ifMatch: null, ifNoneMatch: null };
+
+/** Carries out a hot request: what its route does when there are no parameters, options and conditions. */
+export function executeHot(gateway: Gateway, request: HotRequest, body: Buffer, done: ReplyCallback): void {
+  gateway.execute(operationOf(request, body), DEFAULT_OPTIONS, done);
+}
+
+/** The answer that its route would give. */
+export function hotAnswer(gateway: Gateway, { method, key }: HotRequest, reply: Reply): Answer {
+  if (!reply.ok) return failedKeyAnswer(gateway, key, reply.error);
+  if (method === "PUT") return putAnswer(reply);
+  return method === "DELETE" ? deleteAnswer(reply) : getAnswer(reply, NO_CONDITIONS);
+}
+
+function operationOf({ method, key, headers }: HotRequest, body: Buffer): KeyOperation {
+  if (method === "DELETE") return { kind: "delete", key, condition: null };
+  if (method !== "PUT") return { kind: "get", key };
+  return putOperation({ key, contentType: headers.contentType, expiry: NO_EXPIRY, condition: null }, body);
+}
