@@ -29,4 +29,14 @@ export const REGRESSIONS: readonly Regression[] = [
     showed: "a wiped leader that began anew left its replica greeting for ever",
   },
   { scenario: "cluster-retention", seed: 82, showed: "a leader that waited for room trimmed what its replicas needed" },
+  {
+    scenario: "cluster",
+    seed: 200930,
+    showed: "entries that a rival lacked were taken for lost although an earlier leader had built upon them",
+  },
+  {
+    scenario: "cluster",
+    seed: 201240,
+    showed: "the check of the log's order held a late unanswered write to account for a failed precondition before it",
+  },
 ];

@@ -29,6 +29,8 @@ export class ShardLedger {
   readonly terms: BegunTerm[] = [];
   /** When a second leader began while another one still was; the promises end here in static mode (rule T6). */
   splitAtMs: number | null = null;
+  /** Those of `terms` that began before that. */
+  readonly #undivided: BegunTerm[] = [];
   /** While an operator is at work: faults that he would wait for to be over do not strike this shard. */
   quietUntilMs = 0;
   /** Nodes of which a promotion was asked that accepts loss, and which have not been promoted since. */
@@ -70,14 +72,18 @@ export class ShardLedger {
       atMs: at.atMs,
     };
     this.terms.push(begun);
+    if (this.splitAtMs === null) this.#undivided.push(begun);
     return begun;
   }
 
-  /** What became of the entry at (`epoch`, `sequence`) of some leadership, as later ones began. */
+  /**
+   * What became of the entry at (`epoch`, `sequence`) of some leadership, as later ones began. Only until leadership split: a rival
+   * that lacks the entry takes nothing from those who saw it before, and whatever was seen by then must still agree.
+   */
   fateOf(epoch: number, sequence: Sequence): EntryFate {
     let cutBy: BegunTerm | null = null;
     let isBack = false;
-    for (const term of this.terms) {
+    for (const term of this.#undivided) {
       if (term.epoch <= epoch) continue;
       const isKept = sequence < term.start && epochAt(term.epochs, sequence) === epoch;
       if (!isKept) cutBy ??= term;

@@ -70,8 +70,7 @@ export class Verdict {
 
   /** Which promise allowed this answer to come to nothing, if any. */
   #judgeLoss(ledger: ShardLedger, { operation, by }: Cut): void {
-    const splitAtMs = ledger.splitAtMs ?? Infinity;
-    if (operation.endedAtMs >= splitAtMs || by.atMs >= splitAtMs) return;
+    if (operation.endedAtMs >= (ledger.splitAtMs ?? Infinity)) return;
     const { simulation, shape } = this.#world;
     const notes = this.#history.notes.get(operation.id);
     const isChange = isWrite(operation);

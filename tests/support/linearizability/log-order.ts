@@ -1,8 +1,8 @@
-import type { HistoryOperation, LogPosition } from "./history.ts";
+import type { HistoryOperation, LogPosition, RegisterResult } from "./history.ts";
 import type { CertainOperation, KeyHistory } from "./key-history.ts";
 import { writtenValue } from "./history.ts";
 import { partitionByKey, prepareKeyHistory } from "./key-history.ts";
-import { ANYTHING, EMPTY, stepAnswered } from "./register-model.ts";
+import { ANYTHING, EMPTY, stateKey, stepAnswered } from "./register-model.ts";
 import { renderTimeline } from "./render-timeline.ts";
 import type { RegisterState } from "./register-model.ts";
 
@@ -159,12 +159,22 @@ function versionIn({ outcome }: HistoryOperation): number | undefined {
   return outcome.kind === "ok" && "version" in outcome.result ? outcome.result.version : undefined;
 }
 
-/** Owns the state of one key while its answers are replayed in the order of the log. */
+/** One way in which the answers so far can have come about. */
+interface Course {
+  readonly state: RegisterState;
+  /** How many of the writes that were read, and of those that nobody read, have taken effect. */
+  readonly readCount: number;
+  readonly unreadCount: number;
+}
+
+/**
+ * Owns what one key can hold while its answers are replayed in the order of the log. Invariant: no course that explains all answers
+ * so far is left out but those that differ by effects which nothing has asked for yet: those are made up for when something does.
+ */
 class KeyReplay {
-  #state: RegisterState = EMPTY;
+  #courses: readonly Course[] = [{ state: EMPTY, readCount: 0, unreadCount: 0 }];
   /** Writes whose own answer is missing or has no position, but which were read: by version. */
   readonly #read: CertainOperation[];
-  #readNext = 0;
   /** Times of call of writes without an answer that nobody read. */
   readonly #unread: number[];
 
@@ -180,35 +190,60 @@ class KeyReplay {
 
   /** Steps over `operation`; when it is impossible here, goes on from what it said, so that one defect is reported once. */
   accepts(operation: HistoryOperation, versionCeiling: number): boolean {
-    if (operation.outcome.kind !== "ok") return true;
-    const { result } = operation.outcome;
-    let state = this.#state;
-    let used = this.#readNext;
-    for (;;) {
-      const next: RegisterState | undefined = stepAnswered(state, operation.operation, result);
-      if (next !== undefined) {
-        this.#readNext = used;
-        this.#state = next;
-        return true;
+    const { outcome } = operation;
+    if (outcome.kind !== "ok") return true;
+    const answered = { operation, result: outcome.result };
+    const next = new Map<string, Course>();
+    for (const course of this.#courses) {
+      for (const one of this.#coursesAfter(course, answered, versionCeiling)) {
+        next.set(`${one.readCount}/${one.unreadCount}/${stateKey(one.state)}`, one);
       }
-      const read: CertainOperation | undefined = this.#read[used++];
-      if (read === undefined || read.call > operation.ret || versionOf(read) > versionCeiling) break;
-      const after = applied(state, read);
-      state = after ?? state;
     }
-    return this.#acceptsWithUnread(operation);
-  }
-
-  #acceptsWithUnread(operation: HistoryOperation): boolean {
-    if (operation.outcome.kind !== "ok") return true;
-    const { result } = operation.outcome;
-    const open = { ...ANYTHING, floor: this.#state.floor };
-    const next = stepAnswered(open, operation.operation, result);
-    const explained = next !== undefined && (this.#unread[0] ?? Infinity) < operation.ret;
-    if (explained) this.#unread.shift();
-    this.#state = next ?? stepAnswered(ANYTHING, operation.operation, result) ?? this.#state;
+    const explained = next.size > 0;
+    this.#courses = explained
+      ? [...next.values()]
+      : this.#courses.slice(0, 1).map((course) => ({ ...course, state: believed(course.state, answered) }));
     return explained;
   }
+
+  /** An answer that fits as it is needs no explanation; another one may be due to a write that was read, or to one that was not. */
+  #coursesAfter(course: Course, answered: Answered, versionCeiling: number): Course[] {
+    const state = stepAnswered(course.state, answered.operation.operation, answered.result);
+    if (state !== undefined) return [{ ...course, state }];
+    const courses = [this.#afterReads(course, answered, versionCeiling), this.#afterUnread(course, answered)];
+    return courses.filter((one) => one !== undefined);
+  }
+
+  #afterReads(course: Course, { operation, result }: Answered, versionCeiling: number): Course | undefined {
+    let { state, readCount } = course;
+    for (;;) {
+      const read: CertainOperation | undefined = this.#read[readCount++];
+      if (read === undefined || read.call > operation.ret || versionOf(read) > versionCeiling) return undefined;
+      state = applied(state, read) ?? state;
+      const next: RegisterState | undefined = stepAnswered(state, operation.operation, result);
+      if (next !== undefined) return { ...course, state: next, readCount };
+    }
+  }
+
+  #afterUnread(course: Course, { operation, result }: Answered): Course | undefined {
+    const call = this.#unread[course.unreadCount] ?? Infinity;
+    const state = stepAnswered({ ...ANYTHING, floor: course.state.floor }, operation.operation, result);
+    if (state === undefined || call >= operation.ret) return undefined;
+    return { ...course, state, unreadCount: course.unreadCount + 1 };
+  }
+}
+
+interface Answered {
+  readonly operation: HistoryOperation;
+  readonly result: RegisterResult;
+}
+
+/** The state after an answer that nothing explains, as far as it can be believed. */
+function believed(state: RegisterState, { operation, result }: Answered): RegisterState {
+  const open = { ...ANYTHING, floor: state.floor };
+  return (
+    stepAnswered(open, operation.operation, result) ?? stepAnswered(ANYTHING, operation.operation, result) ?? state
+  );
 }
 
 /** The state after a write that is known to have taken effect by its version; what its condition saw is not checked. */
