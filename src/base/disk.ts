@@ -19,7 +19,10 @@ export interface Disk {
   createZeroedNow(path: string, sizeBytes: number): DiskFile;
   /** Whole content of a small file, or null when there is none. */
   readFile(path: string): Buffer | null;
-  /** Replaces a small file atomically: write beside it, flush, rename, flush the directory. */
+  /**
+   * Replaces a small file atomically: write beside it, flush, rename, flush the directory. When it throws, the file is what it
+   * was. May leave a file `path.new`: the room for the next replacement, so that it succeeds on a full disk too.
+   */
   replaceFile(path: string, content: Uint8Array): void;
   /** Appends to a file (made when absent) and flushes it; for what is written rarely, such as discarded entries. */
   appendFile(path: string, content: Uint8Array): void;

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  constants,
   fdatasync,
   fdatasyncSync,
   fstatSync,
@@ -25,6 +26,8 @@ import type { Disk, DiskAccess, DiskFile } from "./disk.ts";
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 const ZEROS_BYTES = 1024 * 1024;
+/** Room kept for the next replacement of a small file: more than such a file has. */
+const SPARE_BYTES = 16_384;
 /** Allocated on first use: most threads never make a segment. */
 let zeros: Buffer | null = null;
 
@@ -84,16 +87,19 @@ export class NodeDisk implements Disk {
   }
 
   replaceFile(path: string, content: Uint8Array): void {
-    const temporary = `${path}.new`;
-    const descriptor = openSync(temporary, "w", FILE_MODE);
+    const spare = `${path}.new`;
+    // Not emptied on opening: its blocks are the room that is certain to be there.
+    const descriptor = openSync(spare, constants.O_RDWR | constants.O_CREAT, FILE_MODE);
     try {
       writeAll(descriptor, content, 0);
+      ftruncateSync(descriptor, content.length);
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
     }
-    renameSync(temporary, path);
+    renameSync(spare, path);
     this.flushDirectory(dirname(path));
+    makeSpare(spare);
   }
 
   appendFile(path: string, content: Uint8Array): void {
@@ -216,6 +222,21 @@ class SystemFile implements DiskFile {
   /** A descriptor closed under a running flush could be given out again, and the flush would be of another file. */
   #closeWhenIdle(): void {
     if (this.#flushesRunning === 0) closeSync(this.#descriptor);
+  }
+}
+
+/** On a full disk there is none, and the next replacement may fail; so may it when the first attempt never had room. */
+function makeSpare(path: string): void {
+  try {
+    const descriptor = openSync(path, "w", FILE_MODE);
+    try {
+      writeAll(descriptor, zeroBytes().subarray(0, SPARE_BYTES), 0);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    if (!hasCode(error, "ENOSPC") && !hasCode(error, "EDQUOT")) throw error;
   }
 }
 

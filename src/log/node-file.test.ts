@@ -105,7 +105,7 @@ describe("node.json", () => {
     const disk = newDisk();
     const file = create(disk);
     disk.faults.capacityBytes = 0;
-    assert.throws(() => file.replace(FULL), /ENOSPC/);
+    assert.throws(() => file.replace(FULL), { code: "DISK_FULL" });
     assert.deepEqual(file.state, FRESH);
     assert.deepEqual(NodeFile.open(disk, DIRECTORY, IDENTITY)?.state, FRESH);
   });

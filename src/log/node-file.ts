@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { crc32 } from "../base/crc32.ts";
 import type { Disk } from "../base/disk.ts";
+import { isNoSpace } from "../base/no-space.ts";
 import { KvError } from "../model/errors.ts";
 import type { NodeName } from "../model/position.ts";
 import { decodeNodeState, Fields, NodeStateError } from "./node-state.ts";
@@ -34,7 +35,8 @@ export interface NodeRecord {
  * `node.json`: whose directory this is, and what the node must not forget.
  *
  * Owns the file. Every change is a replacement of the whole file, flushed when the call returns; when that fails, the error
- * is thrown, the state in memory stays what the file held before, and the caller must not act on the change.
+ * is thrown, the state in memory stays what the file held before, and the caller must not act on the change. A full disk is
+ * KvError DISK_FULL, and may have room later.
  */
 export class NodeFile {
   readonly #disk: Disk;
@@ -91,7 +93,12 @@ export class NodeFile {
     const { cluster, shard, hasLog, state } = record;
     const content = { cluster, shard, hasLog, state };
     const file = { format: NODE_FORMAT_VERSION, checksum: checksumOf(content), ...content };
-    this.#disk.replaceFile(this.#path, Buffer.from(`${JSON.stringify(file, null, 2)}\n`));
+    try {
+      this.#disk.replaceFile(this.#path, Buffer.from(`${JSON.stringify(file, null, 2)}\n`));
+    } catch (cause) {
+      if (!isNoSpace(cause)) throw cause;
+      throw new KvError("DISK_FULL", `The disk has no room to write down the node's state in ${this.#path}`, { cause });
+    }
     this.#record = record;
   }
 }

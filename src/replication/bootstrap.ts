@@ -5,8 +5,9 @@ import type { NodeName, Sequence } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import { cursorMeta, readCursor, type BootstrapCursor } from "./bootstrap-cursor.ts";
-import type { MemberEnvironment } from "./member-environment.ts";
+import type { BootstrapMark, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
+import { hasRoomFor } from "./no-room.ts";
 import { decodeEpochs } from "./message-codec.ts";
 import { EPOCHS_SPACE, type EpochOfBase, type Range } from "./messages.ts";
 
@@ -65,9 +66,10 @@ export class Bootstrap {
     const { env, store } = this.#parts;
     const { state } = env.stateFile;
     const fresh = { node: state.store.node, store: env.random.uuid(), generation: 0 };
-    env.stateFile.replace({ ...state, store: fresh, bootstrap: { phase: "copying" }, damage: null });
-    this.#cursor = null;
+    const next = { ...state, store: fresh, bootstrap: { phase: "copying" } as const, damage: null };
     this.#isBusy = true;
+    if (!hasRoomFor(() => env.stateFile.replace(next))) return this.#onRoom(() => this.begin());
+    this.#cursor = null;
     store.quiesce(() => {
       if (this.#isEnded) return this.#stopHere();
       store.wipeTree(() =>
@@ -120,7 +122,8 @@ export class Bootstrap {
       if (store.settledSequence >= mustReach) store.applyNow();
       return;
     }
-    env.stateFile.replace({ ...state, bootstrap: null });
+    // Tried again with the next progress, and a leader's heartbeat is one.
+    if (!hasRoomFor(() => env.stateFile.replace({ ...state, bootstrap: null }))) return;
     env.logger.info("This copy is complete", { sequence: store.appliedSequence });
   }
 
@@ -189,12 +192,26 @@ export class Bootstrap {
     const { base, epochs, mustReach, lineage } = cursor;
     store.applier.setBase({ sequence: base, versionBase: epochs.at(-1)?.versionBase ?? 0, logClockMs }, () =>
       this.#restartLog({ sequence: base, epochs }, logClockMs, () => {
-        env.stateFile.replace({ ...env.stateFile.state, bootstrap: { phase: "replaying", mustReach, lineage } });
-        this.#isBusy = false;
-        this.#cursor = null;
-        this.#parts.onSessionNeeded();
+        this.#replay({ phase: "replaying", mustReach, lineage });
       }),
     );
+  }
+
+  #replay(mark: BootstrapMark): void {
+    const { stateFile } = this.#parts.env;
+    const isNoted = hasRoomFor(() => stateFile.replace({ ...stateFile.state, bootstrap: mark }));
+    if (!isNoted) return this.#onRoom(() => this.#replay(mark));
+    this.#isBusy = false;
+    this.#cursor = null;
+    this.#parts.onSessionNeeded();
+  }
+
+  /** The disk is full: `retry` a little later, unless this copy has ended by then. */
+  #onRoom(retry: () => void): void {
+    this.#parts.env.timers.after(ROOM_RETRY_MS, () => {
+      if (this.#isEnded) this.#stopHere();
+      else retry();
+    });
   }
 
   /** Starts the log behind the tree's position, as soon as the disk has room for it; then `next`, unless this copy has ended. */
@@ -203,14 +220,13 @@ export class Bootstrap {
     logClockMs: number,
     next: () => void,
   ): void {
-    const { env, store } = this.#parts;
+    const { store } = this.#parts;
     if (this.#isEnded) return this.#stopHere();
     try {
       store.restartBehind(base, logClockMs);
     } catch (error) {
       if (!(error instanceof KvError) || error.code !== "DISK_FULL") throw error;
-      env.timers.after(ROOM_RETRY_MS, () => this.#restartLog(base, logClockMs, next));
-      return;
+      return this.#onRoom(() => this.#restartLog(base, logClockMs, next));
     }
     next();
   }

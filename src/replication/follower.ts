@@ -11,6 +11,7 @@ import { keepEntriesBehind } from "./keep-discarded.ts";
 import { logEndOf } from "./member-account.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
+import { hasRoomFor } from "./no-room.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import { ReplicaLag } from "./replica-lag.ts";
 import type { Diverged, Entries, Heartbeat, IncomingMessage, Range, Refused, Welcome } from "./messages.ts";
@@ -346,7 +347,9 @@ export class Follower {
     this.#bootstrap?.onProgress();
     const { state } = env.stateFile;
     const hasAll = this.isStreaming && this.#knownCommit > 0 && store.settledSequence >= this.#knownCommit;
-    if (state.damage !== null && state.bootstrap === null && hasAll) env.stateFile.replace({ ...state, damage: null });
+    if (state.damage === null || state.bootstrap !== null || !hasAll) return;
+    // On a full disk it is tried again with the next progress.
+    hasRoomFor(() => env.stateFile.replace({ ...state, damage: null }));
   }
 
   #isOurs(from: NodeName, message: { readonly sid: string; readonly epoch: number }): boolean {

@@ -1,9 +1,9 @@
 import { mutant } from "../base/mutants.ts";
-import { isNoSpace } from "../base/no-space.ts";
 import type { InSyncMember, Leadership } from "../model/leadership.ts";
 import type { NodeName, Sequence, StoreRef } from "../model/position.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
+import { isNoRoom } from "./no-room.ts";
 import type { ReplicaSession } from "./replica-sessions.ts";
 
 interface InSyncSetParts {
@@ -118,7 +118,7 @@ export class InSyncSet {
       return true;
     } catch (error) {
       this.#leadership = before;
-      if (!isNoSpace(error)) throw error;
+      if (!isNoRoom(error)) throw error;
       if (!this.#isWithoutRoom) logger.warn("The disk has no room to write down who is in the in-sync set");
       this.#isWithoutRoom = true;
       return false;

@@ -139,6 +139,23 @@ describe("A promotion", () => {
     assert.equal(promotion.report.done, false);
   });
 
+  it("does not claim to lead while its disk has no room to write that down, and leads when there is some", () => {
+    const candidate = new Candidate();
+    const { fixture } = candidate;
+    const promotion = fixture.promote();
+    candidate.answer([NODES.a, NODES.c]);
+    candidate.stepDown(EMPTY);
+    fixture.disk.faults.capacityBytes = 0;
+    fixture.advance(2000);
+    assert.ok(promotion.report !== null && !(promotion.report instanceof KvError));
+    assert.equal(promotion.report.done, false);
+    assert.match(promotion.report.refusal ?? "", /no room to begin a leadership/);
+    assert.equal(fixture.member.role, "none");
+    fixture.disk.faults.capacityBytes = Infinity;
+    fixture.advance(1100);
+    assert.equal(fixture.member.role, "leader");
+  });
+
   it("raises versions past those of a leadership whose beginning never got here", () => {
     const candidate = new Candidate();
     const { fixture } = candidate;

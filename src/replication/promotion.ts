@@ -18,15 +18,15 @@ export interface PromotionParts {
   readonly link: MemberLink;
   readonly store: ShardStore;
   readonly accounts: Accounts;
-  /** Makes durable that an epoch was seen; before any entry of it is taken in (rule P1). */
-  readonly noteSeen: (epoch: Epoch) => void;
+  /** Makes durable that an epoch was seen; before any entry of it is taken in (rule P1). False: the disk is full. */
+  readonly noteSeen: (epoch: Epoch) => boolean;
   readonly request: PromotionRequest;
   /** What this replica last heard of its leader, as a sentence; null when it never heard of one. */
   readonly leaderNews: string | null;
   /** Stops leading or following, and calls back when the store is quiet. */
   readonly stopDuty: (quiet: () => void) => void;
-  /** Starts the new leadership on this node. */
-  readonly lead: (leadership: Leadership) => void;
+  /** Starts the new leadership on this node. False: it begins by itself when the disk has room. */
+  readonly lead: (leadership: Leadership) => boolean;
   /** Called once. When nothing was done, the member decides its role anew. */
   readonly done: (report: PromotionReport | KvError) => void;
 }
@@ -210,7 +210,9 @@ export class Promotion {
     const { env, link, store, request } = this.#parts;
     if (checkPosition(end, store.log).kind !== "diverged") return this.#storeEverywhere();
     this.#step = "fetching";
-    this.#parts.noteSeen(end.lastEpoch);
+    if (!this.#parts.noteSeen(end.lastEpoch)) {
+      return this.#refuse(`The disk of ${this.#parts.config.node} has no room to write down what it has seen`);
+    }
     this.#fetch = new LogFetch({
       env,
       link,
@@ -276,7 +278,9 @@ export class Promotion {
       if (isOut) this.#findings.push(`${node} is no longer in the in-sync set`);
     }
     const { lastSequence } = this.#parts.store;
-    this.#parts.lead({ ...leadership, inSync, setVersion: leadership.setVersion + (isSmaller ? 1 : 0) });
+    if (!this.#parts.lead({ ...leadership, inSync, setVersion: leadership.setVersion + (isSmaller ? 1 : 0) })) {
+      return this.#refuse(`The disk of ${self} has no room to begin a leadership; it leads as soon as there is some`);
+    }
     this.#findings.push(
       `${self} leads shard ${this.#parts.config.shard.name} with epoch ${leadership.epoch} from entry ${lastSequence + 1}`,
     );

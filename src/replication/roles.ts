@@ -2,7 +2,7 @@ import { mutant } from "../base/mutants.ts";
 import { KvError } from "../model/errors.ts";
 import type { Leadership } from "../model/leadership.ts";
 import { LIMITS } from "../model/limits.ts";
-import type { NodeName } from "../model/position.ts";
+import type { Epoch, NodeName } from "../model/position.ts";
 import type { PromotionReport, PromotionRequest } from "../model/status.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import type { Accounts } from "./accounts.ts";
@@ -15,6 +15,7 @@ import { allListed, leaderNews, logEndOf } from "./member-account.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import type { StoreLeadership } from "./messages.ts";
+import { hasRoomFor } from "./no-room.ts";
 import { Promotion } from "./promotion.ts";
 import { decideRole, highestEpoch } from "./startup-decision.ts";
 
@@ -31,6 +32,8 @@ export interface RolesParts {
 const POLL_MS = 2000;
 /** A leader that was asked to step down for a promotion that never came decides its role anew after this long. */
 const STEPPED_DOWN_MS = 10_000;
+const ROOM_RETRY_MS = 1000;
+const NO_ROOM = "The disk has no room to write down the node's state (node.json); free space and it goes on by itself";
 const SUSPENDED = "Stepped down for a promotion; waits for its outcome";
 
 /**
@@ -38,7 +41,7 @@ const SUSPENDED = "Stepped down for a promotion; waits for its outcome";
  *
  * Owns the present duty. Invariant: at most one duty touches the store at a time; it is left in one synchronous step that
  * settles everything it owes, and the next begins only when the store is quiet (§2.10). What must not be forgotten is
- * durable before it is acted upon.
+ * durable before it is acted upon; while the disk is too full for that, the member waits and says so.
  */
 export class Roles {
   readonly #env: MemberEnvironment;
@@ -101,12 +104,15 @@ export class Roles {
     });
     if (decision.kind === "wait") return this.#wait(decision.reason);
     if (decision.kind === "follow") {
-      if (decision.leadership !== null) this.#memory.remember(decision.leadership);
-      return this.#follow(decision.leader);
+      const { leadership, leader } = decision;
+      if (leadership !== null && !hasRoomFor(() => this.#memory.remember(leadership))) return this.#waitForRoom();
+      return this.#follow(leader);
     }
+    const { fetchFrom, base, epoch } = decision;
+    const isSeen = fetchFrom.length === 0 || hasRoomFor(() => this.#memory.noteSeen(epoch - 1));
+    if (!isSeen) return this.#waitForRoom();
     if (silent.length > 0) this.#env.logger.warn("Some members did not answer", { silent });
-    if (decision.fetchFrom.length > 0) this.#memory.noteSeen(decision.epoch - 1);
-    this.#catchUp(decision.fetchFrom, decision.base);
+    this.#catchUp(fetchFrom, base);
   }
 
   /** Fetches what the first of `sources` has beyond this log, or the next one when it does not give it; then leads (rule T3). */
@@ -156,7 +162,9 @@ export class Roles {
       });
       return;
     }
-    this.#memory.begin(leadership);
+    if (!hasRoomFor(() => this.#memory.begin(leadership))) {
+      return this.#waitForRoom(() => this.#lead(leadership, isPromotion));
+    }
     const parts = { env, config: this.#config, link: this.#link, store, boot: this.#boot, leadership, isPromotion };
     const term = new LeaderTerm(parts);
     this.#duty = { kind: "leading", term };
@@ -177,7 +185,7 @@ export class Roles {
       store,
       boot: this.#boot,
       leader,
-      adopt: (leadership) => this.#memory.adopt(leadership, store.lastEpoch.epoch),
+      adopt: (leadership) => this.#adopt(leadership, store.lastEpoch.epoch),
       onLost: () => this.#poll(),
       onHalt: (reason) => this.#leave(() => this.#wait(reason)),
     });
@@ -189,6 +197,22 @@ export class Roles {
   #wait(reason: string): void {
     this.#duty = { kind: "waiting", reason, sinceMs: this.#env.clock.nowMs() };
     this.#env.logger.warn(reason);
+  }
+
+  /** Waits until the disk has room for the state file; then `retry`, by default the decision what to be. */
+  #waitForRoom(retry: () => void = () => this.decide()): void {
+    const isSaid = this.#duty.kind === "waiting" && this.#duty.reason === NO_ROOM;
+    if (!isSaid) this.#wait(NO_ROOM);
+    const waiting = this.#duty;
+    this.#env.timers.after(ROOM_RETRY_MS, () => {
+      if (this.#duty === waiting && !this.#isStopped) retry();
+    });
+  }
+
+  /** A leader's claim that cannot be written down is not followed yet: the follower asks again (rule P1). */
+  #adopt(leadership: Leadership, logEpoch: Epoch): boolean {
+    let isAdopted = false;
+    return hasRoomFor(() => (isAdopted = this.#memory.adopt(leadership, logEpoch))) && isAdopted;
   }
 
   #poll(): void {
@@ -240,7 +264,11 @@ export class Roles {
     }
     if (known !== null && (leadership.epoch < known.epoch || this.#memory.isRival(leadership))) return;
     const isNew = known === null || leadership.epoch > known.epoch;
-    this.#memory.remember(leadership);
+    if (!hasRoomFor(() => this.#memory.remember(leadership))) {
+      // Who is outranked leads no longer, even when it cannot write down by whom.
+      if (isNew && duty.kind === "leading") this.#leave(() => this.#waitForRoom());
+      return;
+    }
     const followsOther = duty.kind === "following" && duty.follower.leader !== leadership.leader.node;
     if (isNew || followsOther) this.#leave(() => this.decide());
   }
@@ -264,7 +292,7 @@ export class Roles {
       link: this.#link,
       store,
       accounts: this.#accounts,
-      noteSeen: (epoch) => this.#memory.noteSeen(epoch),
+      noteSeen: (epoch) => hasRoomFor(() => this.#memory.noteSeen(epoch)),
       request,
       leaderNews: leaderNews(this.#duty, store, this.#env.clock),
       stopDuty: (quiet) =>
@@ -272,7 +300,10 @@ export class Roles {
           this.#duty = { kind: "promoting", promotion };
           quiet();
         }),
-      lead: (leadership) => this.#lead(leadership, true),
+      lead: (leadership) => {
+        this.#lead(leadership, true);
+        return this.#duty.kind === "leading";
+      },
       done: (report) => {
         this.#promotion = null;
         if (this.#duty.kind === "promoting") this.decide();
@@ -285,8 +316,9 @@ export class Roles {
 
   /** Somebody has seen a higher epoch than the one this node leads with (§2.6 step 1): find out whose it is. */
   onDeposed(epoch: number): void {
-    this.#memory.noteSeen(epoch);
+    const isNoted = hasRoomFor(() => this.#memory.noteSeen(epoch));
     this.#leave(() => {
+      if (!isNoted) return this.#waitForRoom();
       // It may have been told of while the store became quiet.
       if ((this.#memory.known?.epoch ?? 0) >= epoch) return this.decide();
       this.#wait(`Another member has seen epoch ${epoch}; looking for its leader`);
@@ -300,15 +332,15 @@ export class Roles {
    */
   replaceCopy(damage: string): boolean {
     if (this.#duty.kind !== "following" || this.#memory.state.bootstrap !== null) return false;
-    this.#memory.noteDamage(damage, true);
+    if (!hasRoomFor(() => this.#memory.noteDamage(damage, true))) return false;
     this.#leave(() => this.decide());
     return true;
   }
 
   /** This node leads with `epoch`, and `other` knows that number with another term (rule T2): only an operator can tell. */
   onConflict(other: NodeName, epoch: number): void {
-    this.#memory.noteConflict(other, epoch);
-    this.#leave(() => this.decide());
+    const isNoted = hasRoomFor(() => this.#memory.noteConflict(other, epoch));
+    this.#leave(() => (isNoted ? this.decide() : this.#waitForRoom()));
   }
 
   /**
@@ -329,7 +361,10 @@ export class Roles {
 
   /** A promotion hands out the new leadership (rule T1). */
   onStoreLeadership(from: NodeName, message: StoreLeadership): void {
-    const { isAccepted, isNew } = this.#memory.take(message.leadership);
+    let taken = { isAccepted: false, isNew: false };
+    // What cannot be written down is not accepted: the promotion goes on without this member (rule T5).
+    if (!hasRoomFor(() => (taken = this.#memory.take(message.leadership)))) this.#env.logger.warn(NO_ROOM);
+    const { isAccepted, isNew } = taken;
     const { store, bootstrap } = this.#memory.state;
     const complete = bootstrap === null;
     this.#link.send(from, "STORED_LEADERSHIP", { id: message.id, accepted: isAccepted, store, complete });

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
+import { NodeDisk } from "../../src/base/node-disk.ts";
 import { TestCluster } from "./support/cluster.ts";
 import { eventually, memberView, requireEqualCopies } from "./support/copies.ts";
 import { canMount, SmallDisk } from "./support/small-disk.ts";
@@ -135,5 +139,24 @@ describe("a full disk", { skip: canMount() ? false : "mounting a small file syst
     await requireEqualCopies(cluster);
     assert.equal(replica.pid, pid, "without a restart");
     await requireRead(replica, ["before", ...keys]);
+  });
+
+  test("the file of a node's state is replaced even when nothing is free", (context) => {
+    const directory = mkdtempSync(join(tmpdir(), "kv-full-"));
+    const small = new SmallDisk(directory, 1);
+    context.after(() => {
+      small.unmount();
+      rmSync(directory, { recursive: true });
+    });
+    const disk = new NodeDisk();
+    const path = join(directory, "node.json");
+    disk.replaceFile(path, Buffer.alloc(2000, "a"));
+    small.fill();
+    assert.throws(() => disk.replaceFile(join(directory, "other"), Buffer.alloc(2000)), { code: "ENOSPC" });
+    for (let i = 0; i < 20; i++) {
+      const content = Buffer.alloc(2000 + i, "b");
+      disk.replaceFile(path, content);
+      assert.deepEqual(disk.readFile(path), content);
+    }
   });
 });
