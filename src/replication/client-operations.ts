@@ -11,6 +11,7 @@ import { evaluate, type Evaluation } from "../shard/evaluate.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import type { Seen } from "../shard/shard-view.ts";
 import type { Guarantee, PendingAnswers } from "./pending-answers.ts";
+import { UncommittedTail } from "./uncommitted-tail.ts";
 
 /** What client operations need of the leadership that they belong to. */
 export interface ClientOperationsParts {
@@ -50,10 +51,7 @@ const EVERYTHING = Number.MAX_SAFE_INTEGER;
 export class ClientOperations {
   readonly #parts: ClientOperationsParts;
   readonly #parked = new BoundedQueue<ParkedOperation>(LIMITS.parkedOperationsMax);
-  /** Append times of what is not committed yet, for the age of the oldest (rule K5). */
-  readonly #uncommitted: { sequence: Sequence; bytes: number; appendedMs: number }[] = [];
-  #uncommittedHead = 0;
-  #uncommittedBytes = 0;
+  readonly #uncommitted = new UncommittedTail();
   #isEnded = false;
   operationCount: { reads: number; writes: number } = { reads: 0, writes: 0 };
 
@@ -62,30 +60,22 @@ export class ClientOperations {
   }
 
   execute(operation: Operation, options: RequestOptions, done: ReplyCallback): void {
-    const parked = { operation, options, done, deadlineMs: this.#parts.clock.nowMs() + LIMITS.readWaitMsMax };
-    if (this.#parked.count > 0 || !this.#attempt(parked)) this.#park(parked);
+    if (this.#parked.count === 0 && this.#attempt(operation, options, done)) return;
+    this.#park({ operation, options, done, deadlineMs: this.#parts.clock.nowMs() + LIMITS.readWaitMsMax });
   }
 
   /** Tries again what waits for room in the log, in order. */
   onRoom(): void {
     for (let parked = this.#parked.peek(); parked !== undefined; parked = this.#parked.peek()) {
       if (this.#isEnded) parked.done(refusal(this.#endedError()));
-      else if (!this.#attempt(parked)) return this.#awaitRoom();
+      else if (!this.#attempt(parked.operation, parked.options, parked.done)) return this.#awaitRoom();
       this.#parked.take();
     }
   }
 
   /** Entries up to `sequence` are committed: they no longer press on the limits of the uncommitted tail. */
   onCommitted(sequence: Sequence): void {
-    for (;;) {
-      const oldest = this.#uncommitted[this.#uncommittedHead];
-      if (oldest === undefined || oldest.sequence > sequence) break;
-      this.#uncommittedBytes -= oldest.bytes;
-      this.#uncommittedHead++;
-    }
-    if (this.#uncommittedHead <= 4096) return;
-    this.#uncommitted.splice(0, this.#uncommittedHead);
-    this.#uncommittedHead = 0;
+    this.#uncommitted.commit(sequence);
   }
 
   /** Refuses what waited too long for the log's next segment: definitely not applied. */
@@ -136,7 +126,7 @@ export class ClientOperations {
   }
 
   /** Evaluates, appends and answers in one step; false, with nothing done, when the log is still preparing room. */
-  #attempt({ operation, options, done }: ParkedOperation): boolean {
+  #attempt(operation: Operation, options: RequestOptions, done: ReplyCallback): boolean {
     let evaluation: Evaluation | null;
     try {
       evaluation = operation.kind === "clear" ? null : this.#evaluate(operation);
@@ -160,9 +150,9 @@ export class ClientOperations {
     }
     const body: EntryBody = evaluation === null ? { kind: "clear" } : { kind: "data", mutations };
     const result: Result = evaluation?.result ?? { kind: "cleared" };
-    const write = (): void => this.#write({ operation, options, done }, { body, bytes, result });
-    if (mutant("M70")) this.#parts.timers.soon(write);
-    else write();
+    const entry = { body, bytes, result };
+    if (mutant("M70")) this.#parts.timers.soon(() => this.#write({ operation, options, done }, entry));
+    else this.#write({ operation, options, done }, entry);
     return true;
   }
 
@@ -194,8 +184,7 @@ export class ClientOperations {
 
   #append(body: EntryBody, bytes: number): Sequence {
     const sequence = this.#parts.store.append(this.#parts.epoch, body);
-    this.#uncommitted.push({ sequence, bytes, appendedMs: this.#parts.clock.nowMs() });
-    this.#uncommittedBytes += bytes;
+    this.#uncommitted.append(sequence, bytes, this.#parts.clock.nowMs());
     return sequence;
   }
 
@@ -215,14 +204,12 @@ export class ClientOperations {
       const error = this.#parts.inSyncRefusal();
       if (error !== null) return error;
     }
-    const waiting = this.#uncommitted.length - this.#uncommittedHead;
-    const oldest = this.#uncommitted[this.#uncommittedHead];
-    if (oldest !== undefined && this.#parts.clock.nowMs() - oldest.appendedMs > LIMITS.uncommittedAgeMsMax) {
+    const { oldestMs, bytes: waitingBytes, count } = this.#uncommitted;
+    if (oldestMs !== null && this.#parts.clock.nowMs() - oldestMs > LIMITS.uncommittedAgeMsMax) {
       return new KvError("OVERLOADED", "The oldest write has waited for its commit for more than a second");
     }
-    const isOver =
-      this.#uncommittedBytes + bytes > LIMITS.uncommittedBytesMax || waiting >= LIMITS.uncommittedEntriesMax;
-    if (isOver && waiting > 0) return new KvError("OVERLOADED", "Too much is waiting for its commit");
+    const isOver = waitingBytes + bytes > LIMITS.uncommittedBytesMax || count >= LIMITS.uncommittedEntriesMax;
+    if (isOver && count > 0) return new KvError("OVERLOADED", "Too much is waiting for its commit");
     if (this.#parts.store.memtable.isFull) {
       return new KvError("OVERLOADED", "The tree is behind the log; the memtable is full");
     }

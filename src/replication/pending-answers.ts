@@ -1,19 +1,10 @@
 import type { Clock } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
-import { Watermark } from "../base/watermark.ts";
 import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Reply, ReplyCallback } from "../model/operation.ts";
 import type { Sequence } from "../model/position.ts";
-
-/** An answer that is known but must not go out before what it depends on is safe. */
-interface PendingAnswer {
-  readonly reply: Reply;
-  readonly done: ReplyCallback;
-  readonly isWrite: boolean;
-  readonly deadlineMs: number;
-  isSettled: boolean;
-}
+import { AnswerQueue, type PendingAnswer } from "./answer-queue.ts";
 
 /** What an answer waits for: this node's own flush, or the flush of every member of the in-sync set. */
 export type Guarantee = "flushed" | "in-sync";
@@ -26,14 +17,12 @@ export type Guarantee = "flushed" | "in-sync";
  */
 export class PendingAnswers {
   readonly #clock: Clock;
-  readonly #marks: Readonly<Record<Guarantee, Watermark>>;
-  /** Two queues in order of deadline: reads and writes wait for different lengths of time. */
-  readonly #queues: Readonly<Record<"read" | "write", PendingAnswer[]>> = { read: [], write: [] };
+  readonly #queues: Readonly<Record<Guarantee, AnswerQueue>>;
   unknownCount = 0;
 
   constructor(clock: Clock, start: Sequence) {
     this.#clock = clock;
-    this.#marks = { flushed: new Watermark(start), "in-sync": new Watermark(start) };
+    this.#queues = { flushed: new AnswerQueue(start), "in-sync": new AnswerQueue(start) };
   }
 
   /** Hands `reply` to `done` once `guarantee` holds for `sequence`. */
@@ -42,64 +31,55 @@ export class PendingAnswers {
     reply: Reply,
     done: ReplyCallback,
   ): void {
-    const mark = this.#marks[wait.guarantee];
-    if (wait.sequence <= mark.value) {
+    const { sequence, isWrite } = wait;
+    const queue = this.#queues[wait.guarantee];
+    if (sequence <= queue.reached) {
       done(reply);
       return;
     }
-    const limitMs = wait.isWrite ? LIMITS.writeWaitMsMax : LIMITS.readWaitMsMax;
-    const deadlineMs = this.#clock.nowMs() + limitMs;
-    const answer: PendingAnswer = { reply, done, isWrite: wait.isWrite, deadlineMs, isSettled: false };
-    this.#queues[wait.isWrite ? "write" : "read"].push(answer);
-    mark.whenReached(wait.sequence, (isReached) => {
-      if (isReached) settle(answer, answer.reply);
-      else this.#giveUp(answer, "The leadership of this node ended before the entry was committed");
-    });
+    const deadlineMs = this.#clock.nowMs() + (isWrite ? LIMITS.writeWaitMsMax : LIMITS.readWaitMsMax);
+    queue.add({ sequence, isWrite, deadlineMs, reply, done });
   }
 
   /** Everything up to `sequence` has `guarantee`. */
   advance(guarantee: Guarantee, sequence: Sequence): void {
-    this.#marks[guarantee].advance(sequence);
+    this.#queues[guarantee].advance(sequence, settle);
   }
 
   reached(guarantee: Guarantee): Sequence {
-    return this.#marks[guarantee].value;
+    return this.#queues[guarantee].reached;
   }
 
   /** Settles what has waited too long: writes become unknown (K3), reads are definitely busy (R2). */
   sweep(): void {
     const nowMs = this.#clock.nowMs();
-    for (const queue of [this.#queues.read, this.#queues.write]) {
-      let count = 0;
-      for (const answer of queue) {
-        if (!answer.isSettled && answer.deadlineMs > nowMs) break;
-        this.#giveUp(answer, "The entry was not committed in time");
-        count++;
-      }
-      if (count > 0) queue.splice(0, count);
-    }
+    this.#giveUp((answer) => answer.deadlineMs <= nowMs, "The entry was not committed in time");
   }
 
   /** The leadership ends: every answer goes out now (rule K2). */
   abandon(): void {
-    this.#marks.flushed.abandon();
-    this.#marks["in-sync"].abandon();
+    this.#giveUp(() => true, "The leadership of this node ended before the entry was committed");
   }
 
-  #giveUp(answer: PendingAnswer, why: string): void {
-    if (answer.isSettled) return;
-    if (!answer.isWrite) {
-      settle(answer, { ok: false, error: new KvError("BUSY", `${why}; the read was not answered`) });
-      return;
+  #giveUp(isOver: (answer: PendingAnswer) => boolean, why: string): void {
+    for (const queue of [this.#queues.flushed, this.#queues["in-sync"]]) {
+      for (const { isWrite, done } of queue.takeOut(isOver)) {
+        if (isWrite) this.unknownCount++;
+        done({ ok: false, error: isWrite ? unknown(why) : busy(why) });
+      }
     }
-    this.unknownCount++;
-    const code = mutant("M07") ? "OVERLOADED" : "UNKNOWN_OUTCOME";
-    settle(answer, { ok: false, error: new KvError(code, `${why}; whether the write took effect is not known`) });
   }
 }
 
-function settle(answer: PendingAnswer, reply: Reply): void {
-  if (answer.isSettled) return;
-  answer.isSettled = true;
-  answer.done(reply);
+function settle({ reply, done }: PendingAnswer): void {
+  done(reply);
+}
+
+function busy(why: string): KvError {
+  return new KvError("BUSY", `${why}; the read was not answered`);
+}
+
+function unknown(why: string): KvError {
+  const code = mutant("M07") ? "OVERLOADED" : "UNKNOWN_OUTCOME";
+  return new KvError(code, `${why}; whether the write took effect is not known`);
 }
