@@ -6,6 +6,7 @@ import { KvError } from "../model/errors.ts";
 import { loadConfig } from "../server/config.ts";
 import { addLoadOptions, type LoadOptions, loadPlanOf } from "./load/load-options.ts";
 import { runLoad } from "./load/run-load.ts";
+import { runThroughFailover } from "./load/run-through-failover.ts";
 import { type PhaseOptions, runPhaseBenchmark } from "./phase-benchmark.ts";
 
 const ADDRESS_DEFAULT = "127.0.0.2:8080";
@@ -58,7 +59,8 @@ async function runChosen(program: Command, loadOptions: readonly string[]): Prom
     );
   }
   const seed = Math.floor(new SystemRandom().next() * UINT32_COUNT);
-  return runLoad(loadPlanOf(program.opts<LoadOptions>(), { node: defaultNode, seed }));
+  const plan = loadPlanOf(program.opts<LoadOptions>(), { node: defaultNode, seed });
+  return plan.isThroughFailover ? runThroughFailover(plan) : runLoad(plan);
 }
 
 function flagOf(program: Command, name: string): string {

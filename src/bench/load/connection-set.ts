@@ -3,32 +3,56 @@ import { keyOfBinary } from "../../model/key.ts";
 import { slotOfKey } from "../../model/slot.ts";
 import { formatHostPort, type HostPort } from "../../server/node-address.ts";
 import type { ClientProtocol } from "./client-protocol.ts";
-import type { ClusterLeaders } from "./cluster-leaders.ts";
+import type { ClusterShard } from "./cluster-shards.ts";
 import { HttpProtocol } from "./http-protocol.ts";
 import { type ConnectionOwner, LoadConnection } from "./load-connection.ts";
 import type { LoadPlan } from "./load-plan.ts";
 import type { Records } from "./records.ts";
 import { RespProtocol } from "./resp-protocol.ts";
 
+type Addresses = readonly [HostPort, ...HostPort[]];
+
 /** Where connections go, and which keys over which of them. */
 export interface ConnectionTargets {
   /** For each group, the addresses to use, the first to begin with. */
-  readonly groups: readonly (readonly [HostPort, ...HostPort[]])[];
+  readonly groups: readonly Addresses[];
+  /** Whether every connection begins with its group's first address; else they are spread. */
+  readonly isOrdered: boolean;
   readonly groupOf: (index: number) => number;
 }
 
 const RESP_PORT_OFFSET = 2000;
 
-/** One group over the nodes given, or one for each leader. Throws NO_LEADER. */
-export function targetsOf(plan: LoadPlan, records: Records, cluster: ClusterLeaders | null): ConnectionTargets {
-  if (cluster === null) return { groups: [plan.nodes], groupOf: () => 0 };
-  const groups = cluster.leaders.map((leader, index): readonly [HostPort, ...HostPort[]] => {
-    if (leader === null) throw new KvError("NO_LEADER", `shard ${cluster.names[index]} has no leader now`);
-    const others = plan.nodes.filter((node) => formatHostPort(node) !== formatHostPort(leader));
-    return [leader, ...others];
+/** One group over the nodes given, or, with the cluster's shards, one for each leader. Throws NO_LEADER. */
+export function targetsOf(plan: LoadPlan, records: Records, shards: readonly ClusterShard[] | null): ConnectionTargets {
+  if (shards === null) return { groups: [plan.nodes], isOrdered: false, groupOf: () => 0 };
+  const groups = shards.map(({ name, leader }): Addresses => {
+    if (leader === null) throw new KvError("NO_LEADER", `shard ${name} has no leader now`);
+    return [leader, ...others(plan.nodes, [leader])];
   });
-  const shardCount = groups.length;
-  return { groups, groupOf: (index) => slotOfKey(keyOfBinary(records.keyOf(index))) % shardCount };
+  return { groups, isOrdered: true, groupOf: shardOf(records, groups.length) };
+}
+
+/**
+ * One group for each shard, which tries the shard's members before any other node: so that a shard whose leader is gone does
+ * not keep the connections of others waiting. Throws NO_LEADER.
+ */
+export function memberTargetsOf(plan: LoadPlan, records: Records, shards: readonly ClusterShard[]): ConnectionTargets {
+  const groups = shards.map(({ name, leader, members }): Addresses => {
+    if (leader === null) throw new KvError("NO_LEADER", `shard ${name} has no leader now`);
+    const replicas = others(members, [leader]);
+    return [leader, ...replicas, ...others(plan.nodes, [leader, ...replicas])];
+  });
+  return { groups, isOrdered: true, groupOf: shardOf(records, groups.length) };
+}
+
+function others(nodes: readonly HostPort[], known: readonly HostPort[]): HostPort[] {
+  const names = new Set(known.map(formatHostPort));
+  return nodes.filter((node) => !names.has(formatHostPort(node)));
+}
+
+function shardOf(records: Records, shardCount: number): (index: number) => number {
+  return (index) => slotOfKey(keyOfBinary(records.keyOf(index))) % shardCount;
 }
 
 /** Opens the plan's connections: spread over the nodes, or the same number to each leader. */
@@ -53,7 +77,7 @@ export function openConnections(
         });
   return targets.groups.flatMap((nodes, group) =>
     Array.from({ length: plan.connectionCount }, (_, index) => {
-      const addresses = plan.isDirect ? nodes : startingAt(nodes, index % nodes.length);
+      const addresses = targets.isOrdered ? nodes : startingAt(nodes, index % nodes.length);
       const [first, ...rest] = addresses;
       const sockets = [socketAddress(plan, first), ...rest.map((node) => socketAddress(plan, node))] as const;
       return new LoadConnection({ addresses: sockets, protocolFor, depth, group, owner });
@@ -61,7 +85,7 @@ export function openConnections(
   );
 }
 
-function startingAt(nodes: readonly [HostPort, ...HostPort[]], start: number): readonly [HostPort, ...HostPort[]] {
+function startingAt(nodes: Addresses, start: number): Addresses {
   const [first = nodes[0], ...rest] = [...nodes.slice(start), ...nodes.slice(0, start)];
   return [first, ...rest];
 }

@@ -42,6 +42,8 @@ const RECONNECT_MS = 20;
  */
 export class LoadConnection {
   readonly group: number;
+  /** Set by the owner: for now nothing shall begin here. */
+  isResting = false;
   readonly #parts: LoadConnectionParts;
   readonly #ring: Operation[];
   #addressIndex = 0;
@@ -63,7 +65,7 @@ export class LoadConnection {
   }
 
   get hasRoom(): boolean {
-    return this.#protocol !== null && this.#count < this.#ring.length;
+    return this.#protocol !== null && !this.isResting && this.#count < this.#ring.length;
   }
 
   get isOpen(): boolean {
@@ -84,7 +86,7 @@ export class LoadConnection {
 
   /** Takes a place in the ring; the caller fills it and sends its request. */
   begin(): Operation {
-    assert(this.hasRoom, "an operation begins only where there is room");
+    assert(this.#count < this.#ring.length, "an operation begins only where there is room");
     const operation = this.#ring[(this.#head + this.#count) % this.#ring.length];
     assert(operation !== undefined, "the ring has a place for every operation");
     this.#count += 1;

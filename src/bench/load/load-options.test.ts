@@ -73,6 +73,8 @@ test("every wrong option is named, with its value and what it should be", () => 
     [{ throughFailover: true, ops: "5" }, /^--through-failover needs --duration/],
     [{ throughFailover: true, load: true }, /^--through-failover writes all its keys by itself/],
     [{ throughFailover: true, workload: "ycsb-a" }, /^--through-failover has a workload of its own/],
+    [{ throughFailover: true, direct: true }, /^--through-failover always sends keys to their leaders/],
+    [{ throughFailover: true, warmup: "1" }, /^--through-failover measures from the beginning/],
     [{ throughFailover: true, distribution: "uniform" }, /^--through-failover goes through its keys/],
     [{ throughFailover: true, valueBytes: "20" }, /^--value-bytes 20 must be at least 27 with --through-failover/],
   ];

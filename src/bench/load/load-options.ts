@@ -51,7 +51,7 @@ const LOAD_OPTIONS: readonly (readonly [flags: string, description: string])[] =
   ["--duration <seconds>", "how long to measure (default: 10)"],
   ["--ops <count>", "measure so many operations instead"],
   ["--warmup <seconds>", "load before the measuring begins (default: 0)"],
-  ["--connections <count>", "connections; with --direct, to each leader (default: 16)"],
+  ["--connections <count>", "connections; with --direct or --through-failover, for each shard (default: 16)"],
   ["--pipeline <count>", "operations under way on one connection (default: 1)"],
   ["--rate <count>", "operations a second, started by schedule whatever the answers do: an open loop"],
   ["--protocol <name>", "http or resp (default: http)"],
@@ -161,6 +161,8 @@ function refuseContradictions(plan: LoadPlan, options: LoadOptions): void {
     options.workload !== undefined && plan.workload !== "mixed",
     "--through-failover has a workload of its own; with --workload mixed, --read-fraction sets its reads",
   );
+  refuse(plan.isDirect, "--through-failover always sends keys to their leaders: leave out --direct");
+  refuse(options.warmup !== undefined, "--through-failover measures from the beginning: leave out --warmup");
   refuse(
     options.distribution !== undefined,
     "--through-failover goes through its keys in turn: leave out --distribution",

@@ -163,11 +163,12 @@ async function load(
     durationMs: Infinity,
     countMax: Infinity,
     timeoutMs: 5000,
+    restsAfterFailure: false,
     onProgress: () => {},
     ...parts,
   });
   const groups = Array.from({ length: parts.groupCount ?? 1 }, () => plan.nodes);
-  const targets = { groups, groupOf: parts.groupOf ?? (() => 0) };
+  const targets = { groups, isOrdered: true, groupOf: parts.groupOf ?? (() => 0) };
   const opened = openConnections(plan, { targets, records, owner: run, depth: pipeline });
   try {
     return await run.run(opened);

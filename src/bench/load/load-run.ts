@@ -20,6 +20,8 @@ export interface LoadRunParts {
   readonly countMax: number;
   /** An answer that takes longer counts as a failure, and its connection is given up. */
   readonly timeoutMs: number;
+  /** A connection whose operation was refused rests for a moment: for loads that meet servers which cannot serve now. */
+  readonly restsAfterFailure: boolean;
   readonly onProgress: (run: LoadRun) => void;
 }
 
@@ -38,9 +40,9 @@ const WAITING_MAX = 1024;
 /** Draws that end up in other groups before a closed loop lets a connection rest until the next answer. */
 const DRAWS_MAX = 1024;
 /** How long after the end a scheduled load goes on sending what was due before. */
-const DRAIN_MS_MAX = 5000;
+const DRAIN_MS_MAX = 2000;
 const OPENING_MS_MAX = 5000;
-const WATCH_MS = 100;
+const WATCH_MS = 25;
 /** Timers of the runtime are a millisecond late; what is due sooner is waited for in short naps. */
 const NAP_MS = 0.05;
 const TIMER_MS_MIN = 2;
@@ -127,6 +129,7 @@ export class LoadRun implements ConnectionOwner {
       connection.send(connection.protocol.writeRequest(next.index, next.counter));
       return;
     }
+    if (failure !== null && this.#parts.restsAfterFailure) connection.isResting = true;
     this.#settle(operation, failure, this.#packetMs);
   }
 
@@ -284,6 +287,7 @@ export class LoadRun implements ConnectionOwner {
     const nowMs = performance.now();
     if (this.#connections.some(({ isOpen }) => isOpen)) this.#aliveMs = nowMs;
     for (const connection of this.#connections) {
+      connection.isResting = false;
       connection.expire(nowMs - this.#parts.timeoutMs);
       // Something may wait for a connection that owes no answer and so would not be looked at again.
       if (!this.#parts.pace.isScheduled) this.#fill(connection, nowMs);

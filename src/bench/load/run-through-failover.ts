@@ -1,0 +1,132 @@
+import { SeededRandom } from "../../base/random.ts";
+import { KvError } from "../../model/errors.ts";
+import { askCluster, type ClusterShard } from "./cluster-shards.ts";
+import { memberTargetsOf } from "./connection-set.ts";
+import { CLOSED_LOOP, openLoop } from "./load-pace.ts";
+import type { LoadPlan } from "./load-plan.ts";
+import { LoadProgress } from "./load-progress.ts";
+import { loadReportOf } from "./load-report.ts";
+import type { LoadOutcome } from "./load-run.ts";
+import { type LoadScene, preload, recordsOf, runPhase } from "./load-scene.ts";
+import { loadSummary } from "./load-summary.ts";
+import { type Outage, OutageWatch } from "./outage-watch.ts";
+import { ReadBackSource } from "./read-back-source.ts";
+import { TracedSource } from "./traced-source.ts";
+import { WriteTrace } from "./write-trace.ts";
+
+/** What a load through a failover found, besides the figures of every load. */
+interface FailoverReport {
+  readonly acknowledgedWrites: number;
+  /** Writes without an answer that says whether they took effect. */
+  readonly unknownWrites: number;
+  /** Keys whose last acknowledged write was gone at the end. */
+  readonly lostWrites: number;
+  readonly firstLost: string | null;
+  readonly staleReads: number;
+  /** Keys that could not be read at the end. */
+  readonly unreadKeys: number;
+  readonly outages: readonly Outage[];
+  readonly longestOutageSeconds: number;
+}
+
+/** Failures of a read that break a promise; refusals during a failover do not. */
+const BROKEN_PROMISES = ["STALE_READ", "IMPOSSIBLE", "MISSING", "WRONG_VALUE"] as const;
+const READ_BACK_SECONDS_MAX = 60;
+
+/**
+ * Loads a cluster while someone stops its leaders, then reads everything back. Prints the figures of the load, the outages of
+ * each shard, lost acknowledged writes and stale reads. Returns the exit code: 1 when a promise was broken or a key
+ * cannot be read at the end; operations that were refused or lost their answer during the failover are no failure.
+ */
+export async function runThroughFailover(plan: LoadPlan): Promise<number> {
+  const records = recordsOf(plan);
+  const shards = await askCluster(plan.nodes);
+  const say = (line: string): void => {
+    if (!plan.asJson) console.log(line);
+  };
+  const scene = { plan, records, targets: memberTargetsOf(plan, records, shards), say };
+  await preload(scene);
+  const connectionCount = plan.connectionCount * shards.length;
+  const trace = new WriteTrace(plan.keyCount);
+  say(
+    `Load for ${plan.seconds} s over ${connectionCount} connections; stop a leader now, and promote if nobody else does`,
+  );
+  const { outcome, outages } = await loadTraced(scene, shards, trace);
+  const lost = await readBack(scene, trace);
+  const report = loadReportOf(plan, outcome, connectionCount);
+  const failover: FailoverReport = {
+    acknowledgedWrites: trace.acknowledgedCount,
+    unknownWrites: trace.openCount,
+    lostWrites: lost.lostCount,
+    firstLost: lost.firstLost,
+    staleReads: BROKEN_PROMISES.reduce((sum, code) => sum + (report.failures[code]?.count ?? 0), 0),
+    unreadKeys: lost.unreadCount,
+    outages,
+    longestOutageSeconds: Math.max(0, ...outages.map(({ seconds }) => seconds)),
+  };
+  if (plan.asJson) console.log(JSON.stringify({ ...report, failover }));
+  else for (const line of [...loadSummary(report), ...failoverLines(failover)]) say(line);
+  return failover.staleReads + failover.lostWrites + failover.unreadKeys > 0 ? 1 : 0;
+}
+
+async function loadTraced(
+  scene: LoadScene,
+  shards: readonly ClusterShard[],
+  trace: WriteTrace,
+): Promise<{ readonly outcome: LoadOutcome; readonly outages: readonly Outage[] }> {
+  const { plan, records, targets } = scene;
+  const beganMs = performance.now();
+  const durationMs = (plan.seconds ?? 0) * 1000;
+  const watches = shards.map(({ name }) => new OutageWatch(name, beganMs));
+  const source = new TracedSource({
+    records,
+    trace,
+    random: new SeededRandom(plan.seed),
+    readFraction: plan.readFraction,
+    onAcknowledged: (index) => watches[targets.groupOf(index)]?.acknowledged(performance.now()),
+  });
+  const outcome = await runPhase(scene, {
+    source,
+    progress: new LoadProgress("load", durationMs, (run) => run.measuredMs),
+    depth: plan.pipeline,
+    pace: plan.rate === null ? CLOSED_LOOP : openLoop(plan.rate),
+    durationMs,
+    restsAfterFailure: true,
+  });
+  return { outcome, outages: watches.flatMap((watch) => watch.outagesUntil(beganMs + durationMs)) };
+}
+
+async function readBack(scene: LoadScene, trace: WriteTrace): Promise<ReadBackSource> {
+  const { plan, records } = scene;
+  const source = new ReadBackSource(records, trace);
+  try {
+    await runPhase(scene, {
+      source,
+      progress: new LoadProgress("read back", plan.keyCount, () => plan.keyCount - source.unreadCount),
+      depth: plan.pipeline,
+      durationMs: READ_BACK_SECONDS_MAX * 1000,
+      restsAfterFailure: true,
+    });
+  } catch (error) {
+    // What the load found is worth showing even when nobody is left to ask: all keys then count as unread.
+    if (!(error instanceof KvError) || error.code !== "UNREACHABLE") throw error;
+  }
+  return source;
+}
+
+function failoverLines(report: FailoverReport): string[] {
+  const { acknowledgedWrites, unknownWrites, lostWrites, firstLost, staleReads, unreadKeys, outages } = report;
+  const mark = (count: number): string => (count === 0 ? "✔" : "✘");
+  const lines = outages.map(
+    ({ shard, fromSeconds, seconds }) =>
+      `Outage of ${shard}: no write acknowledged for ${seconds.toFixed(2)} s, from ${fromSeconds.toFixed(2)} s on`,
+  );
+  if (lines.length === 0) lines.push("No outage: every shard acknowledged writes all the time");
+  lines.push(
+    `${acknowledgedWrites} writes acknowledged, ${unknownWrites} without an answer that says whether they took effect`,
+    `${mark(lostWrites)} ${lostWrites} keys lost their last acknowledged write${firstLost === null ? "" : `, the first: ${firstLost}`}`,
+    `${mark(staleReads)} ${staleReads} stale or wrong reads`,
+  );
+  if (unreadKeys > 0) lines.push(`✘ ${unreadKeys} keys could not be read at the end`);
+  return lines;
+}
