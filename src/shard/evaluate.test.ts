@@ -41,6 +41,41 @@ describe("evaluating a get", () => {
   });
 });
 
+describe("evaluating the usual requests", () => {
+  test("comes to the same as in a batch, which goes the long way", () => {
+    const conditions: readonly (Condition | null)[] = [
+      null,
+      { kind: "absent" },
+      { kind: "present" },
+      { kind: "version", version: 1 },
+      { kind: "version", version: 99 },
+    ];
+    const row = fc.record({
+      text: fc.constantFrom("old", "", null),
+      sequence: fc.nat({ max: 20 }),
+      expiryMs: fc.constantFrom(0, 1, NOW_MS, NOW_MS + 1),
+    });
+    const expiry = fc.constantFrom<Expiry>({ kind: "none" }, { kind: "keep" }, { kind: "after", ms: 5 });
+    const operation = fc.oneof(
+      fc.constant(get("k")),
+      fc
+        .record({ condition: fc.constantFrom(...conditions), returnOld: fc.boolean(), expiry })
+        .map((options) => set("k", "new", options)),
+    );
+    fc.assert(
+      fc.property(fc.option(row), operation, (old, one) => {
+        const state = stateOf(old === null ? {} : { k: old });
+        const usual = evaluate(one, state);
+        const long = evaluate({ kind: "batch", operations: [one] }, state);
+        assert.deepEqual({ kind: "batch", results: [usual.result] }, long.result);
+        assert.deepEqual(usual.mutations, long.mutations);
+        assert.equal(usual.saw, long.saw);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
 describe("evaluating a set", () => {
   test("writes value, content type and the next version, and says whether the key is new", () => {
     const fresh = evaluate(set("k", "v", { contentType: "text/plain" }), stateOf({}));
