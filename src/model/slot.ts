@@ -12,25 +12,26 @@ export const SLOT_COUNT = 55_440;
 
 const TWO_32 = 0x1_0000_0000;
 const TWO_32_MOD_SLOTS = TWO_32 % SLOT_COUNT;
-const OFFSET_HIGH = 0xcbf29ce4;
-const OFFSET_LOW = 0x84222325;
+const OFFSET_HIGH = 0xcbf29ce4 | 0;
+const OFFSET_LOW = 0x84222325 | 0;
 
 /**
  * FNV-1 (multiply, then xor), 64 bits, over the key's bytes, reduced to a slot.
  *
- * The hash is kept as two 32-bit halves, because BigInt costs about a microsecond per byte. The prime is
- * 2⁴⁰ + 0x1b3, so `hash · prime = (hash << 40) + hash · 0x1b3`; products stay below 2⁴¹ and are exact in a double.
+ * The hash is kept as two 32-bit halves, because BigInt costs about a microsecond per byte. The prime is 2⁴⁰ + 0x1b3, so
+ * `hash · prime = (hash << 40) + hash · 0x1b3`. The lower half is multiplied in 16-bit digits: no product leaves 32 bits, and
+ * there is no division but at the end.
  */
 export function slotOfKey(key: Key): Slot {
   let high = OFFSET_HIGH;
   let low = OFFSET_LOW;
   for (let i = 0; i < key.length; i++) {
-    const product = low * 0x1b3;
-    const productLow = product >>> 0;
-    high = (high * 0x1b3 + (product - productLow) / TWO_32 + low * 0x100) % TWO_32;
-    low = (productLow ^ key.charCodeAt(i)) >>> 0;
+    const lowest = (low & 0xffff) * 0x1b3;
+    const middle = (low >>> 16) * 0x1b3 + (lowest >>> 16);
+    high = (Math.imul(high, 0x1b3) + (middle >>> 16) + (low << 8)) | 0;
+    low = ((middle << 16) | (lowest & 0xffff)) ^ key.charCodeAt(i);
   }
-  return (((high % SLOT_COUNT) * TWO_32_MOD_SLOTS + (low % SLOT_COUNT)) % SLOT_COUNT) as Slot;
+  return ((((high >>> 0) % SLOT_COUNT) * TWO_32_MOD_SLOTS + ((low >>> 0) % SLOT_COUNT)) % SLOT_COUNT) as Slot;
 }
 
 /** The whole 64-bit hash in decimal, for people (`kv explain`). */

@@ -84,10 +84,12 @@ export class ClientRequests implements RequestSequence {
       done(failure(stopping()));
       return;
     }
+    if (this.#lanes !== null && !isForAnyMember(operation, options)) {
+      this.#laneOf(this.#lanes, shard).submit(operation, options, done, request.deadlineMs);
+      return;
+    }
     const deadlineMs = request.deadlineMs ?? clock.nowMs() + LIMITS.forwardDeadlineMs;
-    if (this.#lanes === null || isForAnyMember(operation, options)) {
-      router.execute({ shard, operation, options, deadlineMs }, done);
-    } else this.#laneOf(this.#lanes, shard).submit(operation, options, done, deadlineMs);
+    router.execute({ shard, operation, options, deadlineMs }, done);
   }
 
   #laneOf(lanes: Map<string, OrderedLane>, shard: Shard): OrderedLane {

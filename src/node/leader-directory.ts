@@ -1,10 +1,10 @@
 import type { Clock, Timer, Timers } from "../base/clock.ts";
-import type { Answerer } from "../model/operation.ts";
+import type { Answerer, Reply } from "../model/operation.ts";
 import type { Epoch, NodeName } from "../model/position.ts";
 import type { Shard, Topology } from "../model/topology.ts";
 import type { PeerNetwork } from "../wire/peer-network.ts";
 import type { KnownLeader, LocalMember } from "./local-member.ts";
-import { readLeaderHint, readStateReport } from "./leader-hint.ts";
+import { leaderHint, readLeaderHint, readStateReport } from "./leader-hint.ts";
 import type { NodeCounters } from "./node-counters.ts";
 
 export interface LeaderDirectoryParts {
@@ -115,6 +115,13 @@ export class LeaderDirectory {
     const hint = readLeaderHint(details);
     if (hint !== null) this.learn(shard, hint);
     this.doubt(shard, from);
+  }
+
+  /** This node's own member answered. When it refused because it does not lead, it knows whom it follows. */
+  heardHere(reply: Reply): void {
+    const { node, member } = this.#parts;
+    if (reply.ok || reply.error.code !== "NOT_LEADER") return;
+    this.heardRefusal(member.shard, node, leaderHint(member.knownLeader()));
   }
 
   /** A STATE message about any shard. Throws ProtocolError when its header makes no sense. */

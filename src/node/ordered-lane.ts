@@ -8,6 +8,7 @@ import type { Shard } from "../model/topology.ts";
 import type { Admission } from "./admission.ts";
 import type { LeaderDirectory } from "./leader-directory.ts";
 import type { NodeCounters } from "./node-counters.ts";
+import type { LocalMember } from "./local-member.ts";
 import { isRead, operationBytesAtMost } from "./operation-traits.ts";
 import { late, noLeader, overloaded } from "./refusals.ts";
 import { failure, honestReply, verdictOf, type Verdict } from "./verdict.ts";
@@ -23,6 +24,8 @@ export interface Attempt {
 
 export interface LaneParts {
   readonly node: NodeName;
+  /** This node's own member. */
+  readonly member: LocalMember;
   readonly directory: LeaderDirectory;
   readonly admission: Admission;
   readonly clock: Clock;
@@ -30,6 +33,13 @@ export interface LaneParts {
   readonly random: Random;
   readonly counters: NodeCounters;
   readonly attempt: (attempt: Attempt, done: ReplyCallback) => void;
+}
+
+/** Who waits for an answer, since when and until when, on the clock. */
+interface Asked {
+  readonly done: ReplyCallback;
+  readonly nowMs: number;
+  readonly deadlineMs: number;
 }
 
 interface LaneRequest {
@@ -100,19 +110,47 @@ export class OrderedLane {
   /** `deadlineMs` is on the clock; by default LIMITS.forwardDeadlineMs from now. */
   submit(operation: Operation, options: RequestOptions, done: ReplyCallback, deadlineMs?: number): void {
     const nowMs = this.#parts.clock.nowMs();
-    const request: LaneRequest = {
-      operation,
-      options,
-      done,
-      deadlineMs: deadlineMs ?? nowMs + LIMITS.forwardDeadlineMs,
-      retryUntilMs: nowMs + RETRY_MS,
-      isAdmitted: false,
-      order: 0,
-      refusal: null,
-    };
+    const lastMs = deadlineMs ?? nowMs + LIMITS.forwardDeadlineMs;
+    if (this.#mayExecuteHere()) {
+      this.#executeHere(operation, options, { done, nowMs, deadlineMs: lastMs });
+      return;
+    }
+    const request = newRequest(operation, options, { done, nowMs, deadlineMs: lastMs });
     if (this.#again.length === 0 && this.#held.count === 0 && !this.#isPumping && this.#maySend()) this.#send(request);
     else if (!this.#admit(request) || !this.#held.push(request)) this.#finish(request, overloaded(this.#shard));
     else this.#pump();
+  }
+
+  /** The usual case: this node leads, and nothing was refused or waits. */
+  #mayExecuteHere(): boolean {
+    const { member, node } = this.#parts;
+    if (member.role !== "leader" || member.shard !== this.#shard.name || !this.#isCalm) return false;
+    return !this.#isPumping && (this.#underWayCount === 0 || this.#target === node);
+  }
+
+  get #isCalm(): boolean {
+    const isUndoubted = this.#refused.length === 0 && !this.#isProbing && !this.#isBackingOff && this.#tried.size === 0;
+    return isUndoubted && this.#again.length === 0 && this.#held.count === 0 && this.#largeOrder === null;
+  }
+
+  /** As `#send` to this node, with nothing kept of the request unless it is refused. */
+  #executeHere(operation: Operation, options: RequestOptions, asked: Asked): void {
+    const { member, node } = this.#parts;
+    const order = ++this.#lastOrder;
+    this.#target = node;
+    this.#underWayCount++;
+    member.execute(operation, options, (reply) => {
+      if (reply.ok && this.#isCalm) {
+        this.#underWayCount--;
+        if (order > this.#executedOrder) this.#executedOrder = order;
+        asked.done(reply);
+        return;
+      }
+      const request = newRequest(operation, options, asked);
+      request.order = order;
+      this.#parts.directory.heardHere(reply);
+      this.#onAnswer(request, reply);
+    });
   }
 
   /** Whether the next request may go out now. Chooses the node when nothing is under way. */
@@ -249,4 +287,9 @@ export class OrderedLane {
     request.isAdmitted = false;
     request.done(honestReply(reply, isRead(request.operation)));
   }
+}
+
+function newRequest(operation: Operation, options: RequestOptions, { done, nowMs, deadlineMs }: Asked): LaneRequest {
+  const retryUntilMs = nowMs + RETRY_MS;
+  return { operation, options, done, deadlineMs, retryUntilMs, isAdmitted: false, order: 0, refusal: null };
 }

@@ -2,17 +2,12 @@ import type { Operation, Reply, ReplyCallback, RequestOptions } from "../model/o
 import type { NodeName } from "../model/position.ts";
 import type { Shard } from "../model/topology.ts";
 import type { Forwarder } from "./forwarder.ts";
-import type { LeaderDirectory } from "./leader-directory.ts";
-import { leaderHint } from "./leader-hint.ts";
-import type { LocalMember } from "./local-member.ts";
 import { isForAnyMember, isRead } from "./operation-traits.ts";
 import { OrderedLane, type Attempt, type LaneParts } from "./ordered-lane.ts";
 import { noLeader, overloaded } from "./refusals.ts";
 import { failure, honestReply, verdictOf } from "./verdict.ts";
 
 export interface RouterParts extends Omit<LaneParts, "attempt"> {
-  readonly member: LocalMember;
-  readonly directory: LeaderDirectory;
   readonly forwarder: Forwarder;
 }
 
@@ -99,15 +94,13 @@ export class Router {
   }
 
   #attempt(attempt: Attempt, done: ReplyCallback): void {
-    const { node, member, directory, forwarder } = this.#parts;
+    const { node, member, forwarder } = this.#parts;
     if (attempt.target !== node) {
       forwarder.operate({ ...attempt, hops: 1 }, done);
       return;
     }
     member.execute(attempt.operation, attempt.options, (reply) => {
-      if (!reply.ok && reply.error.code === "NOT_LEADER") {
-        directory.heardRefusal(attempt.shard.name, node, leaderHint(member.knownLeader()));
-      }
+      this.#parts.directory.heardHere(reply);
       done(reply);
     });
   }

@@ -188,7 +188,7 @@ export class Bootstrap {
 
   /** Rows are complete: the log starts behind the base, and is replayed over them (never the other way round, M94). */
   #finish(cursor: BootstrapCursor, logClockMs: number): void {
-    const { env, store } = this.#parts;
+    const { store } = this.#parts;
     const { base, epochs, mustReach, lineage } = cursor;
     store.applier.setBase({ sequence: base, versionBase: epochs.at(-1)?.versionBase ?? 0, logClockMs }, () =>
       this.#restartLog({ sequence: base, epochs }, logClockMs, () => {

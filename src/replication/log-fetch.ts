@@ -56,6 +56,7 @@ export class LogFetch {
   #id = 0;
   #heardMs: number;
   #isDone = false;
+  #isAwaitingRoom = false;
   #timer: Timer | null = null;
 
   constructor(parts: LogFetchParts) {
@@ -71,12 +72,13 @@ export class LogFetch {
     const { store, env } = this.#parts;
     if (this.#isDone || from !== this.#parts.from || fetched.id !== this.#id) return;
     if (!fetched.isPrefix) return this.#finish(false);
-    if (body.length > 0 && store.roomFor(body.length) !== "yes") return;
+    if (body.length > 0 && store.roomFor(body.length) !== "yes") return this.#awaitRoom();
     this.#heardMs = env.clock.nowMs();
     if (fetched.after !== store.lastSequence) return;
     if (body.length > 0) {
       try {
-        store.receive(body, Number.MAX_SAFE_INTEGER);
+        // Of a leadership that began meanwhile, this node remembers nothing yet: nothing of it is taken in (rule P1).
+        store.receive(body, env.stateFile.state.seenEpoch.epoch);
       } catch (error) {
         if (!(error instanceof EntryFormatError)) throw error;
         return this.#finish(false);
@@ -105,6 +107,16 @@ export class LogFetch {
     link.send(from, "FETCH", { id: this.#id, lastEpoch: lastEpoch.epoch, lastTerm: lastEpoch.term, lastSequence });
     this.#timer?.cancel();
     this.#timer = env.timers.after(REPEAT_MS, () => this.#ask());
+  }
+
+  /** A log of many segments would take a pause for each, were they waited for with the timer alone. */
+  #awaitRoom(): void {
+    if (this.#isAwaitingRoom) return;
+    this.#isAwaitingRoom = true;
+    this.#parts.store.log.whenRoomChanges(() => {
+      this.#isAwaitingRoom = false;
+      this.#ask();
+    });
   }
 
   #awaitFlush(): void {

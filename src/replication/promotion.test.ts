@@ -139,6 +139,47 @@ describe("A promotion", () => {
     assert.equal(promotion.report.done, false);
   });
 
+  it("takes in nothing of a leadership that began while it fetched the end of the log", () => {
+    const candidate = new Candidate();
+    const { fixture } = candidate;
+    const promotion = fixture.promote();
+    candidate.answer([NODES.a, NODES.c]);
+    candidate.stepDown({ lastEpoch: 1, lastTerm: termOf(1), lastSequence: 1 });
+    const { id } = fixture.last("FETCH").header;
+    const first = encodeEntry({ epoch: 1, sequence: 1, timestampMs: 1, body: epochStart(termOf(1)) });
+    const second = encodeEntry({ epoch: 2, sequence: 2, timestampMs: 1, body: epochStart(termOf(2)) });
+    fixture.hear(NODES.a, "FETCHED", { id, after: 0, logEnd: 2, isPrefix: true }, Buffer.concat([first, second]));
+    fixture.advance(100);
+    assert.equal(fixture.store.lastSequence, 0);
+    assert.ok(promotion.report !== null && !(promotion.report instanceof KvError));
+    assert.match(promotion.report.refusal ?? "", /could not be fetched/);
+  });
+
+  it("fetches on as soon as the log has room for more", () => {
+    const candidate = new Candidate();
+    const { fixture } = candidate;
+    fixture.promote();
+    candidate.answer([NODES.a, NODES.c]);
+    candidate.stepDown({ lastEpoch: 1, lastTerm: termOf(1), lastSequence: 9 });
+    const large = dataBody({ large: "x".repeat(3000) });
+    for (let sequence = 1; sequence <= 9; sequence++) {
+      const { id, lastSequence } = fixture.last("FETCH").header;
+      assert.equal(lastSequence, sequence - 1);
+      const body = sequence === 1 ? epochStart(termOf(1)) : large;
+      const entry = encodeEntry({ epoch: 1, sequence, timestampMs: 1, body });
+      const fetched = { after: sequence - 1, logEnd: 9, isPrefix: true };
+      fixture.hear(NODES.a, "FETCHED", { id, ...fetched }, entry);
+      fixture.advance(20);
+      const again = fixture.last("FETCH").header;
+      if (fixture.store.lastSequence < sequence) {
+        fixture.hear(NODES.a, "FETCHED", { id: again.id, ...fetched }, entry);
+        fixture.advance(20);
+      }
+      assert.equal(fixture.store.lastSequence, sequence);
+    }
+    assert.ok(fixture.all("STORE_LEADERSHIP").length > 0);
+  });
+
   it("does not claim to lead while its disk has no room to write that down, and leads when there is some", () => {
     const candidate = new Candidate();
     const { fixture } = candidate;

@@ -44,11 +44,11 @@ export class SnapshotSource {
     this.#chunkBytes = parts.chunkBytes ?? LIMITS.snapshotChunkBytesMax;
   }
 
-  /** Answers with one chunk of rows, or SNAPSHOT_NEEDED when the copy must start over. */
+  /** Answers with one chunk of rows, or SNAPSHOT_NEEDED when the copy must start over, or not yet. */
   onGetRange(session: ReplicaSession, request: GetRange): void {
     const base = request.base ?? this.#openPin(session.node);
     const pin = this.#pins.get(session.node);
-    if (base + 1 < this.#store.log.startSequence) {
+    if (base + 1 < this.#store.log.startSequence || base > this.#store.lastSequence) {
       const { node, sid } = session;
       const { epoch } = this.#store.lastEpoch;
       this.#link.send(node, "SNAPSHOT_NEEDED", { sid, epoch, logStart: this.#store.log.startSequence });
@@ -56,6 +56,7 @@ export class SnapshotSource {
     }
     if (pin === undefined || pin.base !== base) this.#pins.set(session.node, { base, usedMs: this.#clock.nowMs() });
     else pin.usedMs = this.#clock.nowMs();
+    if (!this.#isTreeAt(base)) return;
     const logClockMs = this.#store.clock.lastTimestampMs;
     const common = { sid: session.sid, space: request.space, after: request.after, base, logClockMs };
     if (request.space === EPOCHS_SPACE) {
@@ -76,6 +77,16 @@ export class SnapshotSource {
       if (!(error instanceof KvError) || error.code !== "CORRUPT") throw error;
       this.#link.send(session.node, "REFUSED", { code: error.code, reason: error.message });
     }
+  }
+
+  /**
+   * Whether the tree has taken in everything up to `base`. Another leader's may have, when the copy was begun, and this one's not
+   * yet: what its rows lack would not come back, since the replay begins behind the base. The replica asks again.
+   */
+  #isTreeAt(base: Sequence): boolean {
+    if (this.#store.tree.position().appliedSequence >= base) return true;
+    if (this.#store.settledSequence >= base) this.#store.applyNow();
+    return false;
   }
 
   /** First sequence that a copy under way will need; pins that were not used for a minute die. */
