@@ -29,6 +29,16 @@ export function findDirectoryUser(directory: string): FoundProcess | null {
   return root === "" ? null : findHolder((target) => target.startsWith(root), process.pid);
 }
 
+/**
+ * A process other than this one that may write to one of `paths`, which name files of `directory` by their relative paths,
+ * or that has such a file open although it was removed since. null as with `findListener`.
+ */
+export function findWriter(directory: string, paths: readonly string[]): FoundProcess | null {
+  const root = orElse("", () => realpathSync(directory) + sep);
+  const names = new Set(paths.flatMap((path) => [root + path, `${root}${path} (deleted)`]));
+  return root === "" ? null : findHolder((target, info) => names.has(target) && isWriting(info()), process.pid);
+}
+
 /** The process with this id; null when it has gone, or cannot be seen. */
 export function findProcess(pid: number): FoundProcess | null {
   // The command's name stands in parentheses and may itself hold any character; what follows it is plain.
@@ -47,15 +57,21 @@ export function processPhrase({ pid, command }: FoundProcess): string {
 }
 
 /** The first process, but for `exceptPid`, that has a descriptor whose link reads as wanted. */
-function findHolder(isWanted: (target: string) => boolean, exceptPid = 0): FoundProcess | null {
+function findHolder(isWanted: (target: string, info: () => string) => boolean, exceptPid = 0): FoundProcess | null {
   for (const name of namesIn("/proc")) {
     if (!/^\d+$/.test(name) || Number(name) === exceptPid) continue;
     const folder = `/proc/${name}/fd`;
-    if (namesIn(folder).some((descriptor) => isWanted(linkOf(join(folder, descriptor))))) {
+    const infoOf = (descriptor: string) => (): string => textOf(`/proc/${name}/fdinfo/${descriptor}`);
+    if (namesIn(folder).some((descriptor) => isWanted(linkOf(join(folder, descriptor)), infoOf(descriptor)))) {
       return findProcess(Number(name));
     }
   }
   return null;
+}
+
+/** The access mode is in the last two bits of the flags, which are written in octal: 1 to write, 2 to read and write. */
+function isWriting(info: string): boolean {
+  return /^flags:\s+[0-7]*[1256]$/m.test(info);
 }
 
 /** As links in /proc name them: `socket:[12345]`. */

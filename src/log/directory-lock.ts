@@ -2,9 +2,12 @@ import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { mutant } from "../base/mutants.ts";
+import { findWriter, type FoundProcess } from "../base/process-finder.ts";
 import { KvError } from "../model/errors.ts";
 
-const LOCK_NAME = "lock";
+export const LOCK_NAME = "lock";
+/** What else an owner has open for writing as long as it lives. */
+const TREE_PATH = "tree/rows.mdb";
 const OWNER_NAME = "lock.pid";
 const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
@@ -19,7 +22,8 @@ const held = new Set<DatabaseSync>();
  *
  * Owns a lock of the kernel on the file `lock`, taken through SQLite: it lasts while the process does, stopped or not, and is
  * gone with it. So nothing has to be cleaned up, and no clock decides. Never open `lock` in any other way within a process that
- * holds it: closing that descriptor would let go of the lock.
+ * holds it: closing that descriptor would let go of the lock. A lock file that was removed under its owner keeps nobody out;
+ * so whoever takes it also looks for a process that still has the directory's files open (on Linux).
  */
 export class DirectoryLock {
   readonly #release: () => void;
@@ -28,6 +32,11 @@ export class DirectoryLock {
   static take(directory: string): DirectoryLock {
     if (mutant("M67")) return new DirectoryLock(takeByAge(directory));
     const database = openLocked(directory);
+    const former = findWriter(directory, [LOCK_NAME, TREE_PATH]);
+    if (former !== null) {
+      database.close();
+      throw inUseWithoutLock(directory, former);
+    }
     held.add(database);
     writeFileSync(join(directory, OWNER_NAME), `${process.pid}\n`, { mode: 0o600 });
     return new DirectoryLock(() => {
@@ -86,6 +95,13 @@ function inUse(directory: string): KvError {
   return new KvError("DIRECTORY_IN_USE", `The data directory ${directory} is in use by ${owner}`, {
     details: { directory, ...(pid === null ? {} : { pid }) },
   });
+}
+
+function inUseWithoutLock(directory: string, { pid }: FoundProcess): KvError {
+  const message =
+    `The data directory ${directory} is in use by process ${pid}, although its lock file was removed or replaced: ` +
+    `end that process first (kill ${pid}), and never remove the file`;
+  return new KvError("DIRECTORY_IN_USE", message, { details: { directory, pid } });
 }
 
 /** For the message only: the file may be left over from a process that was killed, or not be written yet. */

@@ -122,7 +122,7 @@ function contract(name: string, makePlace: () => { readonly disk: Disk; readonly
       disk.appendFile(path, Buffer.from(" three"));
       disk.appendFile(join(directory, "another"), Buffer.from("x"));
       assert.equal(disk.readFile(path)?.toString(), "two three");
-      const list = (): string[] => disk.list(directory).filter((name) => name !== "file.new");
+      const list = (): string[] => disk.list(directory).filter((file) => file !== "file.new");
       assert.deepEqual(list(), ["another", "file"]);
       disk.rename(path, join(directory, "renamed"));
       disk.flushDirectory(directory);

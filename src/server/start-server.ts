@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { Logger } from "../base/logger.ts";
 import { NodeDisk } from "../base/node-disk.ts";
 import { findListener, processPhrase } from "../base/process-finder.ts";
@@ -6,9 +7,10 @@ import { SystemClock } from "../base/system-clock.ts";
 import { type HttpServer, startHttpServer } from "../http/http-server.ts";
 import type { MetricSource } from "../http/metric-family.ts";
 import type { HttpSettings } from "../http/settings.ts";
-import { DirectoryLock } from "../log/directory-lock.ts";
+import { DirectoryLock, LOCK_NAME } from "../log/directory-lock.ts";
+import { DirectoryWatch } from "../log/directory-watch.ts";
 import { DiscardedEntries } from "../log/discarded-entries.ts";
-import { NODE_FORMAT_VERSION, NodeFile } from "../log/node-file.ts";
+import { LOG_FOLDER, NODE_FORMAT_VERSION, NodeFile, TREE_FOLDER } from "../log/node-file.ts";
 import { KvError } from "../model/errors.ts";
 import { NO_EPOCH, type NodeName } from "../model/position.ts";
 import { NodeCore } from "../node/node-core.ts";
@@ -21,7 +23,7 @@ import { checkExposure } from "./exposure.ts";
 import { parseHostPort } from "./node-address.ts";
 import { loopDelayMetrics } from "./loop-delay-metrics.ts";
 import { nodeMetrics } from "./node-metrics.ts";
-import { NodeStore } from "./node-store.ts";
+import { NodeStore, TREE_FILE_NAME } from "./node-store.ts";
 import type { OwnNode } from "./own-node.ts";
 import { respMetrics } from "./resp-metrics.ts";
 import { ShutdownSteps } from "./shutdown-steps.ts";
@@ -51,6 +53,12 @@ export interface RunningServer {
 }
 
 const HEARTBEAT_MS = 200;
+const LOCK_ADVICE =
+  "it kept other processes out of the directory, so the node ends before another one writes there; start it again, and never " +
+  "remove that file";
+const DATA_ADVICE =
+  "nothing of it can be got back from this process; move the directory away and start with an empty one: a replica copies " +
+  "everything, and in place of a leader another member has to be promoted first (kv promote)";
 /** How long requests of other nodes that are under way are waited for. */
 const PEER_GRACE_MS = 2000;
 
@@ -92,6 +100,12 @@ async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Node
     lock.release();
     done();
   });
+  const watch = new DirectoryWatch({ timers: clock, onGone: onFatal });
+  watch.add(join(directory, LOCK_NAME), LOCK_ADVICE);
+  steps.add((done) => {
+    watch.stop();
+    done();
+  });
   const nodeFile = openNodeFile(disk, options, random);
 
   const store = new NodeStore({ directory, disk, nodeFile, clock, random, logger, onFatal });
@@ -106,7 +120,13 @@ async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Node
       network,
       stateFile: nodeFile,
       discarded: new DiscardedEntries(disk, directory, clock),
-      openStore: (listener, noteDamage) => orFatal(onFatal, () => store.open(listener, noteDamage)),
+      openStore: (listener, noteDamage) =>
+        orFatal(onFatal, () => {
+          const opened = store.open(listener, noteDamage);
+          watch.add(join(directory, LOG_FOLDER), DATA_ADVICE);
+          watch.add(join(directory, TREE_FOLDER, TREE_FILE_NAME), DATA_ADVICE);
+          return opened;
+        }),
       freeBytes: () => disk.freeBytes(directory),
     },
     memberConfigOf(options),

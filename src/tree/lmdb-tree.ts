@@ -156,7 +156,8 @@ export class LmdbTree implements TreeWriter {
     return {
       userKeyCount: first.entryCount,
       liveBytes: pages * first.pageSize,
-      fileBytes: statSync(this.#path).size,
+      // Removed under a running node, which ends for that very soon and says why.
+      fileBytes: statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0,
     };
   }
 

@@ -8,6 +8,7 @@ import { runKv } from "./support/program.ts";
 import { TestNode } from "./support/test-node.ts";
 
 const KEYS = 30;
+const isLinux = process.platform === "linux";
 
 async function fill(node: TestNode): Promise<void> {
   for (let count = 0; count < KEYS; count++) await node.put(`k${count}`, `v${count}`);
@@ -181,4 +182,32 @@ test("a node of another cluster is refused a directory, and is given nothing by 
   await replica.startReady();
   await requireFilled(replica);
   await requireEqualCopies(cluster);
+});
+
+test("a lock file removed under its owner lets nobody in, and the owner ends", { skip: !isLinux }, async (t) => {
+  const cluster = await TestCluster.start(t, { replicaCount: 0 });
+  const [leader] = cluster.nodes;
+  assert(leader !== undefined);
+  leader.signal("SIGSTOP");
+  rmSync(join(leader.dataDirectory, "lock"));
+  const second = variantOf(leader, { configFile: cluster.configFile });
+  assert.match(await requireRefusal(second), /in use by process \d+, although its lock file was removed/);
+  const endsMs = performance.now() + 1500;
+  leader.signal("SIGCONT");
+  assert.equal(await leader.exited(), 1);
+  assert(performance.now() < endsMs, "it ended soon");
+  assert.match(leader.output, /lock was (removed|replaced).* start it again, and never remove that file/);
+  await leader.startReady();
+});
+
+test("a node whose tree is removed under it ends and says what to do", async (t) => {
+  const cluster = await TestCluster.start(t, { replicaCount: 0 });
+  const [leader] = cluster.nodes;
+  assert(leader !== undefined);
+  await leader.put("k", "v");
+  rmSync(join(leader.dataDirectory, "tree"), { recursive: true });
+  await (await leader.fetch("/metrics")).text();
+  assert.equal(await leader.exited(), 1);
+  assert.match(leader.output, /rows\.mdb was removed while this node ran: .*move the directory away/);
+  assert.doesNotMatch(leader.output, /ENOENT/);
 });
