@@ -236,6 +236,19 @@ describe("a write that is refused", () => {
     world.accepts(set("c", "1"));
   });
 
+  test("because the oldest write waits for a silent member names that member, for async writes too (K5)", () => {
+    const world = new World("in-sync");
+    world.replicasAnswer = false;
+    world.ask(set("a", "1"), ASYNC);
+    world.timers.advance(LIMITS.uncommittedAgeMsMax + 1);
+    world.refusal = new KvError("NOT_ENOUGH_REPLICAS", "b does not answer");
+    const [refused] = world.ask(set("b", "1"), ASYNC);
+    assert.equal(errorOf(refused()).message, "b does not answer");
+    world.refusal = null;
+    const [slow] = world.ask(set("b", "1"), ASYNC);
+    assert.equal(errorOf(slow()).code, "OVERLOADED");
+  });
+
   test("because too many entries wait leaves no trace", () => {
     const world = new World("in-sync", { largeSegments: true });
     world.replicasAnswer = false;

@@ -206,14 +206,20 @@ export class ClientOperations {
     }
     const { oldestMs, bytes: waitingBytes, count } = this.#uncommitted;
     if (oldestMs !== null && this.#parts.clock.nowMs() - oldestMs > LIMITS.uncommittedAgeMsMax) {
-      return new KvError("OVERLOADED", "The oldest write has waited for its commit for more than a second");
+      return this.#stalled("The oldest write has waited for its commit for more than a second");
     }
     const isOver = waitingBytes + bytes > LIMITS.uncommittedBytesMax || count >= LIMITS.uncommittedEntriesMax;
-    if (isOver && count > 0) return new KvError("OVERLOADED", "Too much is waiting for its commit");
+    if (isOver && count > 0) return this.#stalled("Too much is waiting for its commit");
     if (this.#parts.store.memtable.isFull) {
       return new KvError("OVERLOADED", "The tree is behind the log; the memtable is full");
     }
     return null;
+  }
+
+  /** What waits for its commit stands in the way of every write; where a silent member is the reason, it is named (rule K5). */
+  #stalled(symptom: string): KvError {
+    const silence = this.#parts.clusterGuarantee === "in-sync" ? this.#parts.inSyncRefusal() : null;
+    return silence ?? new KvError("OVERLOADED", symptom);
   }
 
   #park(parked: ParkedOperation): void {
