@@ -1,4 +1,5 @@
 import type { KvNode } from "./kv-node.ts";
+import { Sampler } from "./sampler.ts";
 
 /** How far the tree was behind the log at one moment, counted from the start of the watch. */
 export interface BacklogSample {
@@ -16,49 +17,24 @@ const TOLERANCE = 1.1;
 
 /**
  * Watches a node during a run: whether the tree keeps up with the log, because a run that only fills the log hides what the tree
- * costs. Asking four times a second costs the node below a thousandth of a core.
+ * costs. Asking four times a second costs the node below a hundredth of a core.
  */
-export class BacklogWatch {
-  readonly #node: KvNode;
-  readonly #samples: BacklogSample[] = [];
-  readonly #startedMs = performance.now();
-  readonly #done: Promise<void>;
-  #isStopped = false;
-
-  constructor(node: KvNode) {
-    this.#node = node;
-    this.#done = this.#watch();
-  }
-
-  async stop(): Promise<readonly BacklogSample[]> {
-    this.#isStopped = true;
-    await this.#done;
-    return this.#samples;
-  }
-
-  async #watch(): Promise<void> {
-    while (!this.#isStopped) {
-      const metrics = await this.#node.metrics();
-      this.#samples.push({
-        atSeconds: (performance.now() - this.#startedMs) / 1000,
-        unappliedEntries: metrics.unappliedEntries,
-        appliedSequence: metrics.value("kv_shard_applied_sequence"),
-      });
-      await new Promise<void>((resolve) => {
-        setTimeout(resolve, INTERVAL_MS);
-      });
-    }
-  }
+export function watchBacklog(node: KvNode): Sampler<BacklogSample> {
+  return new Sampler(INTERVAL_MS, async (atSeconds) => {
+    const metrics = await node.metrics();
+    const appliedSequence = metrics.value("kv_shard_applied_sequence");
+    return { atSeconds, unappliedEntries: metrics.unappliedEntries, appliedSequence };
+  });
 }
 
 /**
  * null when the log was no further ahead of the tree at the end than after ten seconds, else what was wrong. A run that is
- * too short to tell is only judged by `isLong`.
+ * too short to tell is a fault too if it `mustTell`.
  */
-export function backlogFault(samples: readonly BacklogSample[], isLong: boolean): string | null {
+export function backlogFault(samples: readonly BacklogSample[], mustTell: boolean): string | null {
   const end = samples.at(-1)?.atSeconds ?? 0;
   if (end < SETTLED_SECONDS + PEAK_SECONDS) {
-    return isLong ? `the run of ${end.toFixed(0)} s is too short to see whether the log outgrows the tree` : null;
+    return mustTell ? `the run of ${end.toFixed(0)} s is too short to see whether the log outgrows the tree` : null;
   }
   const early = peak(samples, SETTLED_SECONDS);
   const late = peak(samples, end);

@@ -1,25 +1,31 @@
+import { Records } from "../load/records.ts";
 import { HOST } from "./cores.ts";
 import { RespConnection } from "./resp-connection.ts";
+import { waitUntil } from "./wait-until.ts";
 
 /** Keys in one MSET, and how many of them are under way. */
 const KEYS_PER_COMMAND = 500;
 const IN_FLIGHT_MAX = 8;
+const STORED_SECONDS = 300;
 
-/** The keys that `redis-benchmark` draws from: `key:` and 12 digits. */
+/** With the ten digits behind it, the keys that `redis-benchmark` draws from: `key:` and 12 digits. */
+export const KEY_PREFIX = "key:00";
+
+/** The key of this number. */
 export function benchKey(index: number): string {
-  return `key:${String(index).padStart(12, "0")}`;
+  return new Records(KEY_PREFIX, 0).keyOf(index);
 }
 
 /**
  * Writes the keys 0 to `keyCount - 1`, in an order that is not theirs, so that the tree does not come out better packed than
- * in use. Throws when one is not stored.
+ * in use. `benchclient` knows the values again. Throws when one is not stored.
  */
 export async function preload(
   port: number,
   { keyCount, valueBytes }: { readonly keyCount: number; readonly valueBytes: number },
 ): Promise<void> {
   const connection = await RespConnection.open(HOST, port);
-  const value = "x".repeat(valueBytes);
+  const records = new Records(KEY_PREFIX, valueBytes);
   const stride = strideFor(keyCount);
   let next = 0;
   const work = async (): Promise<void> => {
@@ -28,14 +34,21 @@ export async function preload(
       next = Math.min(keyCount, next + KEYS_PER_COMMAND);
       const words = ["MSET"];
       // Exact: below 2⁵³ for every number of keys that fits on a disk.
-      for (let index = first; index < next; index++) words.push(benchKey((index * stride) % keyCount), value);
+      for (let number = first; number < next; number++) {
+        const index = (number * stride) % keyCount;
+        words.push(records.keyOf(index), records.valueOf(index, 0));
+      }
       await askPatiently(connection, words);
     }
   };
   await Promise.all(Array.from({ length: IN_FLIGHT_MAX }, work));
-  const stored = Number(await connection.ask("DBSIZE"));
+  // A node counts many keys exactly only when its tree has them.
+  await waitUntil(`${keyCount} keys are stored`, STORED_SECONDS, async () => {
+    const stored = Number(await connection.ask("DBSIZE"));
+    if (stored !== keyCount) throw new Error(`${stored} are`);
+    return true;
+  });
   connection.close();
-  if (stored !== keyCount) throw new Error(`${stored} keys are stored instead of ${keyCount}`);
 }
 
 /** A refusal that may pass (the tree is behind) is tried again. */

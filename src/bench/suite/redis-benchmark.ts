@@ -4,7 +4,8 @@ import type { Workbench } from "./workbench.ts";
 
 export interface RespLoad {
   readonly port: number;
-  readonly command: "set" | "get";
+  /** Or a whole command, the same each time. */
+  readonly command: "set" | "get" | readonly string[];
   readonly connectionCount: number;
   /** Commands sent before the first answer is waited for; 1: no pipelining. */
   readonly pipeline: number;
@@ -47,13 +48,14 @@ async function runOnce(bench: Workbench, load: RespLoad, operations: number): Pr
   const parameters = [
     ["-h", HOST],
     ["-p", String(load.port)],
-    ["-t", load.command],
+    typeof load.command === "string" ? ["-t", load.command] : [],
     ["-c", String(load.connectionCount)],
     ["-P", String(load.pipeline)],
     ["-r", String(load.keyCount)],
     ["-d", String(load.valueBytes)],
     ["-n", String(operations)],
     ["--csv"],
+    typeof load.command === "string" ? [] : load.command,
   ].flat();
   const name = "redis-benchmark";
   return readCsv(await bench.run({ name, program: name, parameters, core: load.core }));

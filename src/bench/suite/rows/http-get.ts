@@ -45,17 +45,19 @@ async function measure(bench: Workbench, plan: Plan): Promise<RowOutcome> {
     const { opsPerSecond } = await use.during(name, server, async () => runWrk(bench, load, plan.seconds));
     return opsPerSecond;
   };
-  const figure = await alternate({
-    bar: { label: "", direction: "at least", unit: "×", bar: 1.7, reach: 2 },
-    rounds: plan.rounds,
-    say: (line) => bench.say(line),
-    subject: { name: "kv", unit: "ops/s", measure: async () => rate("kv", cluster.first, cluster.first.httpPort) },
-    peer: {
-      name: "empty node:http",
-      unit: "ops/s",
-      measure: async () => rate("node:http", constant.server, constant.port),
+  const figure = await alternate(
+    { label: "", direction: "at least", unit: "×", bar: 1.7, reach: 2 },
+    {
+      rounds: plan.rounds,
+      say: (line) => bench.say(line),
+      subject: { name: "kv", unit: "ops/s", measure: async () => rate("kv", cluster.first, cluster.first.httpPort) },
+      peer: {
+        name: "empty node:http",
+        unit: "ops/s",
+        measure: async () => rate("node:http", constant.server, constant.port),
+      },
     },
-  });
+  );
   return { figures: [figure], faults: [], notes: use.notes() };
 }
 

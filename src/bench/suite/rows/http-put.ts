@@ -47,28 +47,30 @@ async function measure(bench: Workbench, plan: Plan): Promise<RowOutcome> {
     // The gateway takes bytes as base64.
     body: JSON.stringify({ key: btoa(key), value: btoa(VALUE) }),
   }));
-  const figure = await alternate({
-    bar: { label: "", direction: "at least", unit: "×", bar: 5, reach: 10 },
-    rounds: plan.rounds,
-    say: (line) => bench.say(line),
-    subject: {
-      name: "kv",
-      unit: "ops/s",
-      measure: async () => {
-        const before = await cluster.first.metrics();
-        const result = await rate({ name: "kv", server: cluster.first, port: cluster.first.httpPort }, puts);
-        const after = await cluster.first.metrics();
-        const logged = after.value("kv_shard_durable_sequence") - before.value("kv_shard_durable_sequence");
-        if (logged < result * plan.seconds * 0.9) throw new Error(`only ${logged} entries are in the log`);
-        await cluster.waitDrained();
-        return result;
+  const figure = await alternate(
+    { label: "", direction: "at least", unit: "×", bar: 5, reach: 10 },
+    {
+      rounds: plan.rounds,
+      say: (line) => bench.say(line),
+      subject: {
+        name: "kv",
+        unit: "ops/s",
+        measure: async () => {
+          const before = await cluster.first.metrics();
+          const result = await rate({ name: "kv", server: cluster.first, port: cluster.first.httpPort }, puts);
+          const after = await cluster.first.metrics();
+          const logged = after.value("kv_shard_durable_sequence") - before.value("kv_shard_durable_sequence");
+          if (logged < result * plan.seconds * 0.9) throw new Error(`only ${logged} entries are in the log`);
+          await cluster.waitDrained();
+          return result;
+        },
+      },
+      peer: {
+        name: "etcd",
+        unit: "ops/s",
+        measure: async () => rate({ name: "etcd", server: etcd, port: etcd.port }, gatewayPuts),
       },
     },
-    peer: {
-      name: "etcd",
-      unit: "ops/s",
-      measure: async () => rate({ name: "etcd", server: etcd, port: etcd.port }, gatewayPuts),
-    },
-  });
+  );
   return { figures: [figure], faults: [], notes: use.notes() };
 }

@@ -1,5 +1,5 @@
 import { alternate } from "../alternate.ts";
-import { backlogFault, BacklogWatch } from "../backlog-watch.ts";
+import { backlogFault, watchBacklog } from "../backlog-watch.ts";
 import { LOAD_CORE, SERVER_CORE } from "../cores.ts";
 import { KvCluster } from "../kv-cluster.ts";
 import type { KvNode } from "../kv-node.ts";
@@ -67,37 +67,39 @@ async function measure(bench: Workbench, target: Target, plan: Plan): Promise<Ro
   });
   const faults: string[] = [];
   const use = new ServerUse();
-  const figure = await alternate({
-    bar: { label: "", direction: "at least", unit: "×", bar: target.bar, reach: target.reach },
-    rounds: plan.rounds,
-    say: (line) => bench.say(line),
-    subject: {
-      name: "kv",
-      unit: "ops/s",
-      measure: async () => {
-        const watch = new BacklogWatch(kv);
-        const rate = await use.during("kv", kv, async () =>
-          measuredKv(kv, async () => runRedisBenchmark(bench, load(kv.respPort), plan.seconds)),
-        );
-        const fault = backlogFault(await watch.stop(), plan.judgesBacklog);
-        if (fault !== null) faults.push(fault);
-        // What the tree still has to take in must not cost Redis its core.
-        await kv.waitDrained();
-        return rate;
+  const figure = await alternate(
+    { label: "", direction: "at least", unit: "×", bar: target.bar, reach: target.reach },
+    {
+      rounds: plan.rounds,
+      say: (line) => bench.say(line),
+      subject: {
+        name: "kv",
+        unit: "ops/s",
+        measure: async () => {
+          const watch = watchBacklog(kv);
+          const rate = await use.during("kv", kv, async () =>
+            measuredKv(kv, async () => runRedisBenchmark(bench, load(kv.respPort), plan.seconds)),
+          );
+          const fault = backlogFault(await watch.stop(), plan.judgesBacklog);
+          if (fault !== null) faults.push(fault);
+          // What the tree still has to take in must not cost Redis its core.
+          await kv.waitDrained();
+          return rate;
+        },
+      },
+      peer: {
+        name: REDIS,
+        unit: "ops/s",
+        measure: async () => {
+          const rate = await use.during("Redis", redis, async () =>
+            measuredRedis(redis, async () => runRedisBenchmark(bench, load(redis.port), plan.seconds)),
+          );
+          await redis.waitIdle();
+          return rate;
+        },
       },
     },
-    peer: {
-      name: REDIS,
-      unit: "ops/s",
-      measure: async () => {
-        const rate = await use.during("Redis", redis, async () =>
-          measuredRedis(redis, async () => runRedisBenchmark(bench, load(redis.port), plan.seconds)),
-        );
-        await redis.waitIdle();
-        return rate;
-      },
-    },
-  });
+  );
   await Promise.all([cluster.stop(), redis.stop()]);
   return { figures: [figure], faults: [...new Set(faults)], notes: use.notes() };
 }
