@@ -45,9 +45,17 @@ const TABLE: ReadonlyMap<string, Command> = new Map(
 
 export const COMMAND_COUNT: number = TABLE.size;
 
+/** As clients usually write them: all lower or all upper case. */
+const USUAL_NAMES: ReadonlyMap<string, Command> = new Map(
+  [...TABLE].flatMap(([name, command]) => [
+    [name, command],
+    [name.toUpperCase(), command],
+  ]),
+);
+
 /** The command of this name, in any case. */
 export function findCommand(name: Argument | undefined): Command | undefined {
-  return TABLE.get(textOf(name)) ?? TABLE.get(wordOf(name));
+  return USUAL_NAMES.get(textOf(name)) ?? TABLE.get(wordOf(name));
 }
 
 /** Whether a command may have so many words, its name included. */

@@ -1,7 +1,13 @@
 import type { Socket } from "node:net";
 import { assert } from "../base/assert.ts";
 import { LIMITS } from "../model/limits.ts";
-import { DEFAULT_OPTIONS, type KeyOperation, type Reply, type RequestOptions } from "../model/operation.ts";
+import {
+  DEFAULT_OPTIONS,
+  type KeyOperation,
+  type Reply,
+  type RequestOptions,
+  type Result,
+} from "../model/operation.ts";
 import type { RequestSequence } from "../node/gateway.ts";
 import { failureOfParts } from "../node/failure-of-parts.ts";
 import { isRead } from "../node/operation-traits.ts";
@@ -9,7 +15,7 @@ import { type Argument, keyOf, SHORT_BYTES_MAX, textOf } from "./argument.ts";
 import { CommandParser, ProtocolFault } from "./command-parser.ts";
 import { CommandError, wrongArity } from "./command-error.ts";
 import { findCommand, hasArity } from "./command-table.ts";
-import type { Command, CommandContext, Plan, Render, RenderResults } from "./command.ts";
+import type { Command, CommandContext, Plan, Render, RenderResult, RenderResults } from "./command.ts";
 import { UNQUEUED } from "./commands/transaction-commands.ts";
 import type { Door, Flushable } from "./door.ts";
 import { errorText } from "./error-reply.ts";
@@ -245,7 +251,7 @@ export class RespConnection implements Flushable {
           else {
             const { result } = reply;
             if (!read) this.session.writes.set(reply.answerer.shard, reply.position);
-            this.#complete(slot, (out) => render(result, out));
+            this.#completeResult(slot, render, result);
           }
         });
         return;
@@ -319,6 +325,14 @@ export class RespConnection implements Flushable {
 
   #optionsFor(read: boolean): RequestOptions {
     return read && this.session.isReadOnly ? EVENTUAL : DEFAULT_OPTIONS;
+  }
+
+  #completeResult(slot: ReplySlot, render: RenderResult, result: Result): void {
+    if (this.#isOver) return;
+    this.#out.protocol = this.session.protocol;
+    this.#queue.completeResult(slot, render, result);
+    this.#door.flushSoon(this);
+    this.#resumeWork();
   }
 
   #complete(slot: ReplySlot, render: Render): void {

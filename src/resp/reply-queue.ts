@@ -1,5 +1,6 @@
 import { BoundedQueue } from "../base/bounded-queue.ts";
-import type { Render } from "./command.ts";
+import type { Result } from "../model/operation.ts";
+import type { Render, RenderResult } from "./command.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
 
 /** The place of one reply among those of its connection. */
@@ -48,15 +49,34 @@ export class ReplyQueue {
   /** Fills a place; whatever is complete from the front on is written. */
   complete(slot: ReplySlot, render: Render): void {
     slot.render = render;
+    this.#writeComplete();
+  }
+
+  /** As `complete`, for the usual case of a reply in its turn: nothing is kept for later. */
+  completeResult(slot: ReplySlot, render: RenderResult, result: Result): void {
+    if (this.#slots.peek() !== slot) {
+      slot.render = (out) => render(result, out);
+      return;
+    }
+    this.#slots.take();
+    const before = this.#out.byteCount;
+    render(result, this.#out);
+    this.#guess(before);
+    this.#writeComplete();
+  }
+
+  #writeComplete(): void {
     for (let first = this.#slots.peek(); first !== undefined && first.render !== null; first = this.#slots.peek()) {
       this.#slots.take();
-      this.#write(first.render);
+      const before = this.#out.byteCount;
+      first.render(this.#out);
+      this.#guess(before);
     }
   }
 
-  #write(render: Render): void {
-    const before = this.#out.byteCount;
-    render(this.#out);
-    this.#guessBytes = Math.max(this.#out.byteCount - before, this.#guessBytes * FORGET);
+  #guess(byteCountBefore: number): void {
+    const bytes = this.#out.byteCount - byteCountBefore;
+    const lower = this.#guessBytes * FORGET;
+    this.#guessBytes = bytes > lower ? bytes : lower;
   }
 }

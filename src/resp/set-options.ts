@@ -40,7 +40,6 @@ interface SaidTime {
 
 /** Options of `SET key value …`. */
 export function readSetOptions(words: readonly Argument[], nowMs: number): SetOptions {
-  if (words.length === 3) return { expiry: { kind: "none" }, condition: null, returnOld: false };
   const seen = readOptions(words, 3);
   const { condition, returnOld, time } = seen;
   const expiry: Expiry = time === null ? { kind: seen.keepsExpiry ? "keep" : "none" } : timeOf(time, "set", nowMs);

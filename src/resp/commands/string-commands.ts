@@ -58,9 +58,24 @@ export function renderValue(result: Result, out: ReplyWriter): void {
 }
 
 function planSet(words: readonly Argument[], { clock }: CommandContext): Plan {
+  if (words.length === 3) return planPlainSet(words[1], words[2]);
   const { expiry, condition, returnOld } = readSetOptions(words, clock.wallMs());
   const render = returnOld ? renderOld : renderSet;
   return setting(words[1], words[2], { expiry, condition, returnOld }, render);
+}
+
+/** What most writes are: made without a spread. */
+function planPlainSet(key: Argument | undefined, value: Argument | undefined): Plan {
+  const operation: SetOperation = {
+    kind: "set",
+    key: keyOf(key),
+    value: valueOf(value),
+    contentType: "",
+    expiry: PLAIN.expiry,
+    condition: null,
+    returnOld: false,
+  };
+  return { kind: "one", operation, render: renderSet };
 }
 
 function planTimedSet([name, key, time, value]: readonly Argument[], unitMs: bigint, clock: Clock): Plan {
