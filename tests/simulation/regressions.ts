@@ -39,4 +39,15 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 201240,
     showed: "the check of the log's order held a late unanswered write to account for a failed precondition before it",
   },
+  {
+    scenario: "cluster",
+    seed: 300555,
+    showed: "a copy went on with the rows of a new leader whose tree had not reached the copy's base",
+  },
+  { scenario: "cluster", seed: 301114, showed: "a copy thrown away for a damaged row was taken for one cut off" },
+  {
+    scenario: "cluster",
+    seed: 302920,
+    showed: "fetching a longer log paused at every segment, and ran into a new epoch",
+  },
 ];

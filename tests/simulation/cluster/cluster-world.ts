@@ -103,7 +103,7 @@ export class ClusterWorld implements MachineObserver {
     const { markers, nowMs } = this.simulation;
     if (after.conflict !== null && before.conflict === null) markers.sometimes("conflict of equal epochs");
     if (after.bootstrap?.phase === "copying" && before.bootstrap?.phase !== "copying") {
-      this.#onCopyBegins(machine, before);
+      this.#onCopyBegins(machine, { before, after });
     }
     this.#onCopyEnds(machine, before, after);
     const isOwn = leadership?.leader.node === machine.node && leadership.leader.store === after.store.store;
@@ -193,10 +193,11 @@ export class ClusterWorld implements MachineObserver {
   }
 
   /** An in-sync member is never cut off from the log (storage.md, Retention); a lossy promotion may make it start anew. */
-  #onCopyBegins(machine: SimMachine, before: MemberState): void {
+  #onCopyBegins(machine: SimMachine, { before, after }: { before: MemberState; after: MemberState }): void {
     this.simulation.markers.sometimes("copy begun");
     this.onCopy?.(machine);
-    this.#checkRetention(machine, before);
+    // A copy with a damaged row is thrown away whatever the leader's log holds (rule S5).
+    if (after.damage === null) this.#checkRetention(machine, before);
     machine.hasBeenCopy = true;
     machine.resumesCopy = false;
     const ledger = this.ledgerOf(machine);
