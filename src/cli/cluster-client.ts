@@ -99,7 +99,8 @@ function readProblem(answer: NodeAnswer): KvError | null {
   if (answer.headers["content-type"]?.startsWith("application/problem+json") !== true) return null;
   const members = new JsonMembers("problem", parseJson(answer));
   const { code, detail } = { code: members.text("code"), detail: members.text("detail") };
-  if (isErrorCode(code)) return new KvError(code, detail);
+  const details = members.has("details") ? { details: members.object("details").toObject() } : {};
+  if (isErrorCode(code)) return new KvError(code, detail, details);
   const known = members.textOrNull("outcome") === "not_applied" ? "BAD_REQUEST" : "UNKNOWN_OUTCOME";
   return new KvError(known, `${code}: ${detail}`);
 }

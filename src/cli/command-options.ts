@@ -33,6 +33,23 @@ export function parseCount(option: string, text: string, min = 1): number {
   throw new UsageError(`${option} ${text} must be a whole number from ${min} on`);
 }
 
+/** An option that is one of a few words; undefined when it was not given. Throws UsageError. */
+export function checkChoice(option: string, text: string | undefined, choices: readonly string[]): string | undefined {
+  if (text === undefined || choices.includes(text)) return text;
+  throw new UsageError(`${option} ${text} must be ${choices.join(" or ")}`);
+}
+
+/** An option that is a whole number of up to 16 digits, within bounds; undefined when it was not given. Throws UsageError. */
+export function checkNumber(
+  option: string,
+  text: string | undefined,
+  { min, max }: { readonly min: number; readonly max: number },
+): string | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,16}$/.test(text) && Number(text) >= min && Number(text) <= max) return text;
+  throw new UsageError(`${option} ${text} must be a whole number from ${min} to ${max}`);
+}
+
 /** Writes to standard output and waits while it is full; a reader that has gone away (`| head`) ends the program quietly. */
 export async function print(text: string | Buffer): Promise<void> {
   await new Promise<void>((resolve, reject) => {

@@ -18,6 +18,11 @@ export class JsonMembers {
     this.#members = new Map(Object.entries(value));
   }
 
+  /** The whole object, for who reads it later. */
+  toObject(): Readonly<Record<string, unknown>> {
+    return Object.fromEntries(this.#members);
+  }
+
   has(name: string): boolean {
     return this.#members.has(name);
   }

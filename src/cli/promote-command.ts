@@ -8,6 +8,7 @@ import { ClusterClient, errorOf, jsonOf } from "./cluster-client.ts";
 import { readClusterStatus, readPromotionReport } from "./cluster-report.ts";
 import { print } from "./command-options.ts";
 import { renderEntry } from "./entry-text.ts";
+import { JsonMembers } from "./json-members.ts";
 import { openLocalLog } from "./local-log.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -62,7 +63,8 @@ async function promote(options: PromoteOptions): Promise<void> {
     const report = await request(client, options);
     await print(`${options.json === true ? JSON.stringify(report) : renderReport(report, options.dryRun === true)}\n`);
     if (report.refusal !== null) {
-      throw new KvError("PROMOTION_REFUSED", `${options.node} would not be promoted: ${report.refusal}`);
+      const what = options.dryRun === true ? "would not be" : "was not";
+      throw new KvError("PROMOTION_REFUSED", `${options.node} ${what} promoted: ${report.refusal}`);
     }
   } finally {
     client.close();
@@ -87,6 +89,9 @@ async function request(client: ClusterClient, options: PromoteOptions): Promise<
     isRepeatable: dryRun,
   });
   const answered = answer.status === 200 ? null : errorOf(answer);
+  // A refusal carries what was found, as a dry run does.
+  const found = answered?.code === "PROMOTION_REFUSED" ? answered.details["report"] : undefined;
+  if (found !== undefined) return readPromotionReport(new JsonMembers("report", found));
   if (answered?.code !== "UNREACHABLE") return readPromotionReport(jsonOf(answer));
   throw new KvError("UNREACHABLE", `${node}, which shall lead, does not answer (${answered.message}): start it first`);
 }

@@ -3,11 +3,24 @@ import { buffer as readStream } from "node:stream/consumers";
 import type { Command } from "commander";
 import { KvError } from "../model/errors.ts";
 import { keyForPeople } from "../model/key.ts";
-import { addClientOptions, type ClientOptions, print, withClient } from "./command-options.ts";
+import { LIMITS } from "../model/limits.ts";
+import {
+  addClientOptions,
+  checkChoice,
+  checkNumber,
+  type ClientOptions,
+  print,
+  withClient,
+} from "./command-options.ts";
 import { parseKeyArgument } from "./key-argument.ts";
 import { deleteKey, type FoundValue, getValue, setValue } from "./key-requests.ts";
 import { bytesMembers } from "./stored-row.ts";
 import { UsageError } from "./usage-error.ts";
+
+const CONSISTENCIES = ["linearizable", "eventual"] as const;
+const DURABILITIES = ["async", "in-sync"] as const;
+const TTL_SECONDS = { min: 1, max: LIMITS.ttlMsMax / 1000 } as const;
+const VERSIONS = { min: 0, max: Number.MAX_SAFE_INTEGER } as const;
 
 interface KeyOptions extends ClientOptions {
   readonly base64?: true;
@@ -45,8 +58,9 @@ function defineGet(program: Command): void {
     .option("--consistency <level>", "linearizable (default) or eventual");
   addClientOptions(command).action(async (argument: string, options: GetOptions) => {
     const key = parseKeyArgument(argument, options.base64 === true);
+    const consistency = checkChoice("--consistency", options.consistency, CONSISTENCIES);
     await withClient(options, async (client) => {
-      const found = await getValue(client, key, options.consistency);
+      const found = await getValue(client, key, consistency);
       if (found === null) throw new KvError("NOT_FOUND", `there is no key ${JSON.stringify(keyForPeople(key))}`);
       if (options.json === true) await print(`${JSON.stringify(describeValue(argument, found))}\n`);
       else await print(process.stdout.isTTY ? Buffer.concat([found.value, Buffer.from("\n")]) : found.value);
@@ -69,20 +83,23 @@ function defineSet(program: Command): void {
     if (options.ifAbsent === true && options.ifVersion !== undefined) {
       throw new UsageError("--if-absent and --if-version exclude each other");
     }
+    const ttlSeconds = checkNumber("--ttl", options.ttl, TTL_SECONDS);
+    const durability = checkChoice("--durability", options.durability, DURABILITIES);
+    const version = checkNumber("--if-version", options.ifVersion, VERSIONS);
     const value = await readValue(text, options.file);
     await withClient(options, async (client) => {
-      const { shard, version, created } = await setValue(client, {
+      const written = await setValue(client, {
         key,
         value,
         contentType: options.contentType,
-        ttlSeconds: options.ttl,
-        durability: options.durability,
-        condition: options.ifAbsent === true ? "absent" : options.ifVersion,
+        ttlSeconds,
+        durability,
+        condition: options.ifAbsent === true ? "absent" : version,
       });
       const report =
         options.json === true
-          ? JSON.stringify({ shard, version, created })
-          : `${created ? "created" : "replaced"} in ${shard}, version ${version}`;
+          ? JSON.stringify(written)
+          : `${written.created ? "created" : "replaced"} in ${written.shard}, version ${written.version}`;
       await print(`${report}\n`);
     });
   });
@@ -95,7 +112,8 @@ function defineDelete(program: Command): void {
     .option("--durability <mode>", "async or in-sync; default: what the cluster is set to");
   addClientOptions(command).action(async (argument: string, options: DeleteOptions) => {
     const key = parseKeyArgument(argument, options.base64 === true);
-    const { durability, ifVersion: condition } = options;
+    const durability = checkChoice("--durability", options.durability, DURABILITIES);
+    const condition = checkNumber("--if-version", options.ifVersion, VERSIONS);
     await withClient(options, async (client) => {
       const deleted = await deleteKey(client, { key, durability, condition });
       if (options.json === true) await print(`${JSON.stringify({ deleted })}\n`);

@@ -217,6 +217,32 @@ describe("the client commands", () => {
   });
 });
 
+test("a refused promotion prints what it found, as the dry run does", async (t) => {
+  const cluster = await TestCluster.create({ replicaCount: 1 });
+  t.after(async () => cluster.dispose());
+  const [leader, replica] = cluster.members(0);
+  assert(leader !== undefined && replica !== undefined);
+  replica.start();
+  const words = ["promote", "--shard", replica.shard, "--node", replica.name, "--config-file", cluster.configFile];
+  const endMs = performance.now() + 20_000;
+  let refused = await runKv(words);
+  // Until it listens and has looked for the others.
+  while (!refused.stderr.includes("may hold acknowledged writes") && performance.now() < endMs) {
+    await setTimeout(100);
+    refused = await runKv(words);
+  }
+  assert.equal(refused.exitCode, 1);
+  assert.match(refused.stderr, /was not promoted: .* may hold acknowledged writes/);
+  const finding = `- ${leader.name} does not answer`;
+  assert.ok(refused.stdout.includes(finding), refused.stdout);
+  const dry = await runKv([...words, "--dry-run"]);
+  assert.ok(dry.stdout.includes(finding), dry.stdout);
+  assert.equal(dry.exitCode, 1);
+  const json = await runKv([...words, "--json"]);
+  const { findings } = JSON.parse(json.stdout) as { findings: string[] };
+  assert.ok(findings.includes(`${leader.name} does not answer`), json.stdout);
+});
+
 describe("wrong usage", () => {
   const WRONG: ReadonlyArray<{ readonly words: readonly string[]; readonly says: RegExp }> = [
     { words: [], says: /Usage: kv/ },
@@ -226,6 +252,12 @@ describe("wrong usage", () => {
     { words: ["get", "a", "--node", "nowhere"], says: /--node nowhere must be host:port/ },
     { words: ["get", "!", "--base64", "--node", "127.0.0.1:1"], says: /! is not base64/ },
     { words: ["set", "k", "v", "--file", "f"], says: /not both/ },
+    { words: ["set", "k", "v", "--ttl", "abc"], says: /--ttl abc must be a whole number from 1 to 3153600000/ },
+    { words: ["set", "k", "v", "--ttl", "0"], says: /--ttl 0 must be/ },
+    { words: ["set", "k", "v", "--if-version", "x"], says: /--if-version x must be a whole number/ },
+    { words: ["set", "k", "v", "--durability", "some"], says: /--durability some must be async or in-sync/ },
+    { words: ["get", "k", "--consistency", "some"], says: /--consistency some must be linearizable or eventual/ },
+    { words: ["del", "k", "--if-version", ""], says: /--if-version {2}must be a whole number/ },
     { words: ["import", "/nonexistent.ndjson"], says: /nonexistent\.ndjson cannot be read/ },
     { words: ["scan", "--limit", "0", "--node", "127.0.0.1:1"], says: /--limit 0 must be a whole number from 1 on/ },
     { words: ["promote", "--shard", "Mumbai"], says: /required option '--node <address>' not specified/ },
