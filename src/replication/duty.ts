@@ -14,7 +14,7 @@ export type Duty =
   | { readonly kind: "following"; readonly follower: Follower }
   | { readonly kind: "promoting"; readonly promotion: Promotion }
   /** Leaving a role: the write and flush under way are waited for (§2.10). */
-  | { readonly kind: "changing" }
+  | { readonly kind: "changing"; readonly sinceMs: number }
   | { readonly kind: "waiting"; readonly reason: string; readonly sinceMs: number };
 
 /** The role that a duty amounts to for everybody else. */
@@ -29,7 +29,11 @@ export interface Readiness {
   readonly reason: string;
 }
 
-export function readinessOf(duty: Duty, state: MemberState): Readiness {
+/** A change of roles takes milliseconds unless the disk hangs. */
+const CHANGE_MS_USUAL = 3000;
+
+/** `nowMs` is on the clock that the duty's beginning was read from. */
+export function readinessOf(duty: Duty, state: MemberState, nowMs: number): Readiness {
   switch (duty.kind) {
     case "leading":
       return duty.term.isOpen
@@ -44,10 +48,16 @@ export function readinessOf(duty: Duty, state: MemberState): Readiness {
     case "promoting":
       return { ready: false, reason: "is being promoted" };
     case "changing":
-      return { ready: false, reason: "is changing its role" };
+      return { ready: false, reason: reasonOfChange(nowMs - duty.sinceMs) };
     case "starting":
       return { ready: false, reason: "is starting" };
   }
+}
+
+function reasonOfChange(durationMs: number): string {
+  if (durationMs < CHANGE_MS_USUAL) return "is changing its role";
+  const seconds = Math.floor(durationMs / 1000);
+  return `is changing its role, and waits for a flush that has not returned for ${seconds} s: look at the disk`;
 }
 
 function readinessOfReplica(follower: Follower, state: MemberState): Readiness {

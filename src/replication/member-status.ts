@@ -22,7 +22,7 @@ export interface MemberStatusParts {
 /** A member's account of itself, as `kv status` and `/v1/cluster` show it. */
 export function describeMember({ env, node, duty, store, statistics, epoch, damage }: MemberStatusParts): MemberStatus {
   const { state } = env.stateFile;
-  const readiness = readinessOf(duty, state);
+  const readiness = readinessOf(duty, state, env.clock.nowMs());
   const lag = duty.kind === "following" ? duty.follower.lag() : { entries: 0, ms: 0 };
   const tree = store?.tree.stats() ?? { userKeyCount: 0, fileBytes: 0, liveBytes: 0 };
   const isFull = store !== null && store.roomFor(LIMITS.keyBytesMax) === "full";

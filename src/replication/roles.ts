@@ -231,7 +231,7 @@ export class Roles {
     const onQuiet = (): void => {
       if (count === this.#leaveCount) next();
     };
-    this.#duty = { kind: "changing" };
+    this.#duty = { kind: "changing", sinceMs: duty.kind === "changing" ? duty.sinceMs : this.#env.clock.nowMs() };
     if (duty.kind === "leading") duty.term.end();
     if (duty.kind === "catching-up") duty.fetch.end();
     if (duty.kind === "promoting") duty.promotion.giveUp("Another leadership has begun meanwhile");

@@ -51,3 +51,20 @@ describe("A member with a damaged row", () => {
     assert.equal(fixture.last("REFUSED").header.code, "CORRUPT");
   });
 });
+
+describe("A member that changes its role while its disk hangs", () => {
+  it("says after some seconds that it waits for a flush, and how long", () => {
+    const fixture = loneLeader();
+    fixture.disk.faults.flushMs = () => 1e9;
+    fixture.set("k", "v");
+    fixture.advance(10);
+    const store = { node: NODES.b, store: "store-b", generation: 0 };
+    const later = { epoch: 1001, term: "00000000000000ab", leader: store, lineage: 0, inSync: [store], setVersion: 1 };
+    fixture.hear(NODES.b, "STALE", { leadership: later });
+    fixture.advance(1000);
+    assert.equal(fixture.member.readiness().reason, "is changing its role");
+    fixture.advance(6000);
+    assert.match(fixture.member.readiness().reason, /waits for a flush that has not returned for 7 s/);
+    assert.match(fixture.member.status().state, /waits for a flush/);
+  });
+});

@@ -146,7 +146,7 @@ export class ShardMember {
   }
 
   readiness(): Readiness {
-    return readinessOf(this.#roles.duty, this.#memory.state);
+    return readinessOf(this.#roles.duty, this.#memory.state, this.#env.clock.nowMs());
   }
 
   #onDamagedRow(key: string): void {
