@@ -2,20 +2,22 @@ import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { RequestHeaders } from "./request-headers.ts";
 
+const FORM = "application/x-www-form-urlencoded";
+
 /**
- * The media type to store with a value; empty when none was given. Only printable ASCII: it goes back out as a header.
- * Throws INVALID_ARGUMENT.
+ * The media type to store with a value; empty when none was given. What `curl -d` says of every body, without having been
+ * asked, is no type either: nobody stores forms, and values that call themselves one are read as such by what fetches them.
+ * Only printable ASCII: it goes back out as a header. Throws INVALID_ARGUMENT.
  */
 export function readContentType(headers: RequestHeaders): string {
   const contentType = headers.get("content-type") ?? "";
+  if (contentType.toLowerCase() === FORM) return "";
   if (contentType.length <= LIMITS.contentTypeBytesMax && /^[\x20-\x7e]*$/.test(contentType)) return contentType;
   throw new KvError(
     "INVALID_ARGUMENT",
     `Content-Type must be printable ASCII of at most ${LIMITS.contentTypeBytesMax} bytes`,
   );
 }
-
-const FORM = "application/x-www-form-urlencoded";
 
 /**
  * Refuses a body that is not of `mediaType` (parameters aside). A body without a type is taken for it, and so is one that

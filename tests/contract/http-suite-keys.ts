@@ -52,6 +52,8 @@ export function describeKeys(address: () => string): void {
       assert.equal(headers["content-security-policy"], "sandbox");
       await put(key, "no type");
       assert.equal((await get(key)).headers["content-type"], "application/octet-stream");
+      await put(key, "as curl -d sends it", { "Content-Type": "application/x-www-form-urlencoded" });
+      assert.equal((await get(key)).headers["content-type"], "application/octet-stream");
     });
 
     test("HEAD answers like GET, without the body", async () => {
