@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { endWhenOutputCloses } from "../base/closed-output.ts";
 import { SystemRandom } from "../base/random.ts";
 import { KvError } from "../model/errors.ts";
+import type { NodeAddresses } from "../model/topology.ts";
 import { loadConfig } from "../server/config.ts";
 import { addLoadOptions, type LoadOptions, loadPlanOf } from "./load/load-options.ts";
 import { runLoad } from "./load/run-load.ts";
@@ -59,7 +60,7 @@ async function runChosen(program: Command, loadOptions: readonly string[]): Prom
     );
   }
   const seed = Math.floor(new SystemRandom().next() * UINT32_COUNT);
-  const plan = loadPlanOf(program.opts<LoadOptions>(), { node: defaultNode, seed });
+  const plan = loadPlanOf(program.opts<LoadOptions>(), { node: defaultNode, respAddresses, seed });
   return plan.isThroughFailover ? runThroughFailover(plan) : runLoad(plan);
 }
 
@@ -74,8 +75,15 @@ function acceptSingleDash(words: readonly string[], { options }: Command): strin
 }
 
 function defaultNode(): string {
-  if (!existsSync(CONFIG_FILE)) return ADDRESS_DEFAULT;
-  return loadConfig(CONFIG_FILE).topology.nodes[0]?.node ?? ADDRESS_DEFAULT;
+  return configuredNodes()[0]?.node ?? ADDRESS_DEFAULT;
+}
+
+function respAddresses(): ReadonlyMap<string, string> {
+  return new Map(configuredNodes().map(({ node, resp }) => [node, resp]));
+}
+
+function configuredNodes(): readonly NodeAddresses[] {
+  return existsSync(CONFIG_FILE) ? loadConfig(CONFIG_FILE).topology.nodes : [];
 }
 
 function fail(message: string, exitCode: number): void {

@@ -1,7 +1,7 @@
 import { KvError } from "../../model/errors.ts";
 import { keyOfBinary } from "../../model/key.ts";
 import { slotOfKey } from "../../model/slot.ts";
-import { formatHostPort, type HostPort } from "../../server/node-address.ts";
+import { formatHostPort, type HostPort, parseHostPort } from "../../server/node-address.ts";
 import type { ClientProtocol } from "./client-protocol.ts";
 import type { ClusterShard } from "./cluster-shards.ts";
 import { HttpProtocol } from "./http-protocol.ts";
@@ -91,5 +91,8 @@ function startingAt(nodes: Addresses, start: number): Addresses {
 }
 
 function socketAddress(plan: LoadPlan, { host, port }: HostPort): HostPort {
-  return plan.protocol === "resp" ? { host, port: plan.respPort ?? port + RESP_PORT_OFFSET } : { host, port };
+  if (plan.protocol === "http") return { host, port };
+  if (plan.respPort !== null) return { host, port: plan.respPort };
+  const known = parseHostPort(plan.respAddresses.get(formatHostPort({ host, port })) ?? "");
+  return typeof known === "string" ? { host, port: port + RESP_PORT_OFFSET } : known;
 }

@@ -4,6 +4,8 @@ import { KvError } from "../../model/errors.ts";
 import { type LoadOptions, loadPlanOf } from "./load-options.ts";
 import type { LoadPlan } from "./load-plan.ts";
 
+const RESP: ReadonlyMap<string, string> = new Map([["127.0.0.9:8080", "127.0.0.9:6379"]]);
+
 test("what is not said has a sensible default", () => {
   const plan = planOf({});
   assert.deepEqual(plan.nodes, [{ host: "127.0.0.9", port: 8080 }]);
@@ -27,6 +29,13 @@ test("a workload brings its distribution, unless another is asked for", () => {
   assert.equal(planOf({ workload: "ycsb-a" }).distribution, "zipfian");
   assert.equal(planOf({ workload: "ycsb-d" }).distribution, "latest");
   assert.equal(planOf({ workload: "ycsb-a", distribution: "sequential" }).distribution, "sequential");
+});
+
+test("the RESP address of a node comes from the file unless a port is said, and only where it is needed", () => {
+  assert.equal(planOf({ protocol: "resp" }).respAddresses, RESP);
+  assert.equal(planOf({ protocol: "resp", respPort: "7000" }).respPort, 7000);
+  assert.equal(planOf({}).respAddresses.size, 0);
+  assert.equal(planOf({ protocol: "resp", respPort: "7000" }).respAddresses.size, 0);
 });
 
 test("several nodes are given comma separated, as addresses or as URLs", () => {
@@ -88,5 +97,5 @@ test("every wrong option is named, with its value and what it should be", () => 
 });
 
 function planOf(options: LoadOptions): LoadPlan {
-  return loadPlanOf(options, { node: () => "127.0.0.9:8080", seed: 77 });
+  return loadPlanOf(options, { node: () => "127.0.0.9:8080", respAddresses: () => RESP, seed: 77 });
 }

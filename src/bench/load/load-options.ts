@@ -55,7 +55,7 @@ const LOAD_OPTIONS: readonly (readonly [flags: string, description: string])[] =
   ["--pipeline <count>", "operations under way on one connection (default: 1)"],
   ["--rate <count>", "operations a second, started by schedule whatever the answers do: an open loop"],
   ["--protocol <name>", "http or resp (default: http)"],
-  ["--resp-port <port>", "the RESP port (default: the HTTP port + 2000)"],
+  ["--resp-port <port>", "the RESP port (default: what sharding.toml says of the node, else the HTTP port + 2000)"],
   ["--direct", "send each key to the node that leads its shard"],
   ["--workload <name>", `${WORKLOADS.join(", ")} (default: read)`],
   ["--read-fraction <share>", "share of reads in the workload mixed (default: 0.5)"],
@@ -78,19 +78,28 @@ export function addLoadOptions(command: Command): string[] {
   });
 }
 
-/** Checks the options of a load. `defaultNode` is asked for when no address is given. Throws INVALID_ARGUMENT. */
-export function loadPlanOf(
-  options: LoadOptions,
-  defaults: { readonly node: () => string; readonly seed: number },
-): LoadPlan {
+/** What holds where the options say nothing; asked for only then. */
+export interface LoadDefaults {
+  /** `host:port`. */
+  readonly node: () => string;
+  /** The RESP addresses of the nodes that are known, by their names. */
+  readonly respAddresses: () => ReadonlyMap<string, string>;
+  readonly seed: number;
+}
+
+/** Checks the options of a load. Throws INVALID_ARGUMENT. */
+export function loadPlanOf(options: LoadOptions, defaults: LoadDefaults): LoadPlan {
   const isThroughFailover = options.throughFailover === true;
   const workload = parseWord("--workload", options.workload ?? "read", WORKLOADS);
   const readFraction = parseDecimal("--read-fraction", options.readFraction ?? "0.5", { min: 0, max: 1 });
   const usual = workloadOf(workload, readFraction).distribution;
+  const protocol = parseWord("--protocol", options.protocol ?? "http", ["http", "resp"]);
+  const usesFile = protocol === "resp" && options.respPort === undefined;
   const plan: LoadPlan = {
     nodes: parseNodes(options.addr ?? defaults.node()),
-    protocol: parseWord("--protocol", options.protocol ?? "http", ["http", "resp"]),
+    protocol,
     respPort: optional(options.respPort, (text) => parseWhole("--resp-port", text, { min: 1, max: PORT_MAX })),
+    respAddresses: usesFile ? defaults.respAddresses() : new Map(),
     isDirect: options.direct === true,
     connectionCount: parseWhole("--connections", options.connections ?? "16", { min: 1, max: CONNECTIONS_MAX }),
     pipeline: parseWhole("--pipeline", options.pipeline ?? "1", { min: 1, max: PIPELINE_MAX }),

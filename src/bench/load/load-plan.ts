@@ -7,8 +7,10 @@ export interface LoadPlan {
   /** Nodes by their HTTP addresses. */
   readonly nodes: readonly [HostPort, ...HostPort[]];
   readonly protocol: "http" | "resp";
-  /** null: the HTTP port + 2000. */
+  /** null: each node has its own. */
   readonly respPort: number | null;
+  /** By the node's name, as far as known; for others it is the HTTP port + 2000. */
+  readonly respAddresses: ReadonlyMap<string, string>;
   /** Each key goes to the node that leads its shard. */
   readonly isDirect: boolean;
   /** Altogether, or for each leader when keys go there directly. */

@@ -86,6 +86,14 @@ test("a broken connection loses what was under way on it and the load goes on ov
   assert.ok(statistics.answered > 100);
 });
 
+test("a load whose server is gone for good ends, and says so", async (t) => {
+  const server = await startServer(t);
+  setTimeout(() => server.close(), 100);
+  const { statistics } = await load(server, READS, { countMax: 1e9, timeoutMs: 300 });
+  assert.ok((statistics.failures.byKind().get("CONNECTION")?.count ?? 0) >= 1);
+  assert.ok(statistics.answered > 10);
+});
+
 test("a read-modify-write is a read and then a write of the same key, and one operation", async (t) => {
   const server = await startServer(t);
   const { statistics } = await load(server, [["readModifyWrite", 1]], { countMax: 50, connections: 1, pipeline: 1 });
@@ -149,7 +157,7 @@ async function load(
   const options: LoadOptions = { protocol: "resp", respPort: String(server.port), connections: String(connections) };
   const plan = loadPlanOf(
     { ...options, valueBytes: "32", pipeline: String(pipeline) },
-    { node: () => "127.0.0.1:1", seed: 1 },
+    { node: () => "127.0.0.1:1", respAddresses: () => new Map(), seed: 1 },
   );
   const random = new SeededRandom(4);
   const inserts = new InsertOrder(KEYS);
@@ -188,6 +196,7 @@ interface TestServer {
   /** Answers nothing for so long, then everything that was asked meanwhile. */
   stall: (ms: number) => void;
   dropAll: () => void;
+  close: () => void;
 }
 
 /** A server that answers GET with the right value and SET with OK. */
@@ -246,6 +255,10 @@ async function startServer(t: TestContext): Promise<TestServer> {
     },
     dropAll: () => {
       for (const socket of sockets.keys()) socket.destroy();
+    },
+    close: () => {
+      listener.close();
+      server.dropAll();
     },
   };
   return server;

@@ -61,8 +61,10 @@ export class LoadRun implements ConnectionOwner {
   readonly #draft = new Operation();
   #hasDraft = false;
   #connections: readonly LoadConnection[] = [];
+  readonly #unflushed: LoadConnection[] = [];
   #cursor = 0;
   #beganMs = 0;
+  #stoppedMs = Infinity;
   #dueMax = Infinity;
   /** Drawn and not abandoned; those from the end of the warm-up on are counted apart. */
   #drawnCount = 0;
@@ -110,6 +112,11 @@ export class LoadRun implements ConnectionOwner {
     else for (const connection of connections) this.#fill(connection, this.#beganMs);
     this.#endIfOver(performance.now());
     return outcome;
+  }
+
+  /** Starts nothing any more; the load ends when what is under way is answered. */
+  stop(): void {
+    this.#stoppedMs = performance.now();
   }
 
   opened(connection: LoadConnection): void {
@@ -200,10 +207,12 @@ export class LoadRun implements ConnectionOwner {
         continue;
       }
       fruitless = 0;
+      this.#unflushed.push(connection);
       if (this.#isAbreast) this.statistics.lateness.record(nowMs - operation.startMs);
       this.#start(connection, operation, nowMs);
     }
-    for (const connection of this.#connections) connection.flush();
+    for (const connection of this.#unflushed) connection.flush();
+    this.#unflushed.length = 0;
     const backlog = due - this.#startedCount;
     this.#isAbreast = backlog === 0;
     if (nowMs >= this.#beganMs + this.#parts.warmupMs) this.#backlogMax = Math.max(this.#backlogMax, backlog);
@@ -260,7 +269,7 @@ export class LoadRun implements ConnectionOwner {
   }
 
   #endMs(): number {
-    return this.#beganMs + this.#parts.warmupMs + this.#parts.durationMs;
+    return Math.min(this.#stoppedMs, this.#beganMs + this.#parts.warmupMs + this.#parts.durationMs);
   }
 
   #dueCount(nowMs: number): number {
@@ -309,8 +318,7 @@ export class LoadRun implements ConnectionOwner {
   }
 
   #dueAtEnd(): number {
-    const { pace, warmupMs, durationMs } = this.#parts;
-    return pace.dueBy(warmupMs + durationMs - 0.001);
+    return this.#parts.pace.dueBy(this.#endMs() - this.#beganMs - 0.001);
   }
 
   #end(nowMs: number): void {

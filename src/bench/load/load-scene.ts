@@ -51,7 +51,10 @@ export async function preload(scene: LoadScene): Promise<void> {
   say(`Loaded ${plan.keyCount.toLocaleString("en-US")} keys of ${plan.valueBytes} bytes, ${rate} a second`);
 }
 
-/** Runs one phase over connections of its own. Throws UNREACHABLE when they cannot be opened. */
+/**
+ * Runs one phase over connections of its own; Ctrl-C ends it early, with what it found so far, and a second one ends the
+ * program. Throws UNREACHABLE when the connections cannot be opened.
+ */
 export async function runPhase({ plan, records, targets }: LoadScene, phase: LoadPhase): Promise<LoadOutcome> {
   const { progress, depth, ...parts } = phase;
   const run = new LoadRun({
@@ -67,6 +70,8 @@ export async function runPhase({ plan, records, targets }: LoadScene, phase: Loa
     onProgress: () => progress.show(run),
   });
   const connections = openConnections(plan, { targets, records, owner: run, depth });
+  const stop = (): void => run.stop();
+  process.once("SIGINT", stop);
   try {
     return await run.run(connections);
   } catch (error) {
@@ -74,6 +79,7 @@ export async function runPhase({ plan, records, targets }: LoadScene, phase: Loa
     const nodes = plan.nodes.map(formatHostPort).join(", ");
     throw new KvError("UNREACHABLE", `${error.message}; is a node running at ${nodes}?`);
   } finally {
+    process.off("SIGINT", stop);
     progress.stop();
     for (const connection of connections) connection.close();
   }
