@@ -255,6 +255,8 @@ export class FastConnection implements ClientConnection {
     this.#isEnding = true;
     this.#sweeps = 0;
     this.#socket.end();
+    // What still comes is dropped: unread, it would keep the client's own end from being seen.
+    this.#socket.resume();
   }
 
   #waitForTurn(): void {

@@ -71,6 +71,7 @@ export class HttpServer {
   readonly #ordinary = new Map<Duplex, Connection>();
   #turnedAwayCount = 0;
   #malformedCount = 0;
+  #handedOverCount = 0;
   #sweepTimer: Timer | null = null;
   #closed: Promise<void> | null = null;
 
@@ -179,7 +180,10 @@ export class HttpServer {
       return;
     }
     const connection = new FastConnection(socket, this.#door, {
-      takeOver: (one) => this.#takeOver(one),
+      takeOver: (one) => {
+        this.#handedOverCount++;
+        this.#takeOver(one);
+      },
       onMalformed: () => this.#malformedCount++,
     });
     this.#connections.set(socket, connection);
@@ -245,6 +249,11 @@ export class HttpServer {
       }),
       counter("kv_http_connections_turned_away_total", "Connections beyond the maximum", this.#turnedAwayCount),
       counter("kv_http_malformed_requests_total", "Requests whose bytes were not HTTP", this.#malformedCount),
+      counter(
+        "kv_http_connections_handed_over_total",
+        "Connections that left the fast path, for good",
+        this.#handedOverCount,
+      ),
       counter(
         "kv_http_unknown_outcomes_total",
         "Answers that leave the outcome open",

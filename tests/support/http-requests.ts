@@ -81,10 +81,10 @@ const LAST_REQUESTS = [
 ];
 
 /** A request of one of the hot shapes, with the headers that clients really send. */
-function hotRequest(random: SeededRandom): Buffer {
+export function hotRequest(random: SeededRandom, keyPrefix = ""): Buffer {
   const method = pick(random, ["GET", "GET", "PUT", "PUT", "DELETE", "HEAD"]);
   const headers = HOT_HEADERS.filter(() => random.below(6) === 0);
-  return request(random, method, headers);
+  return request(random, { method, headers, keyPrefix });
 }
 
 /** Requests of all kinds as one client could pipeline them: most hot, some not, a few of them damaged. */
@@ -103,18 +103,23 @@ export function cutAtRandom(random: SeededRandom, bytes: Buffer): Buffer[] {
 function anyRequest(random: SeededRandom): Buffer {
   const kind = random.below(20);
   if (kind < 12) return hotRequest(random);
-  if (kind < 15) return request(random, pick(random, ["GET", "PUT", "DELETE"]), [pick(random, OTHER_HEADERS)]);
+  if (kind < 15) {
+    return request(random, { method: pick(random, ["GET", "PUT", "DELETE"]), headers: [pick(random, OTHER_HEADERS)] });
+  }
   if (kind < 19) return Buffer.from(pick(random, OTHER_REQUESTS));
   return damaged(random, hotRequest(random));
 }
 
-function request(random: SeededRandom, method: string, headers: readonly string[]): Buffer {
+function request(
+  random: SeededRandom,
+  { method, headers, keyPrefix = "" }: { method: string; headers: readonly string[]; keyPrefix?: string },
+): Buffer {
   const isLarge = random.below(40) === 0;
   const body = method === "PUT" ? noise(random, isLarge ? 60_000 + random.below(10_000) : random.below(300)) : null;
   const length =
     body === null || (body.length === 0 && random.below(2) === 0) ? [] : [`Content-Length: ${body.length}`];
   const lines = ["Host: localhost", ...headers, ...length];
-  const head = `${method} /v1/kv/${pick(random, KEYS)} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`;
+  const head = `${method} /v1/kv/${keyPrefix}${pick(random, KEYS)} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`;
   return Buffer.concat([Buffer.from(head, "latin1"), body ?? Buffer.alloc(0)]);
 }
 
