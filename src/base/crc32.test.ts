@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { crc32 as libraryCrc32 } from "node:zlib";
 import fc from "fast-check";
-import { crc32 } from "./crc32.ts";
+import { crc32, crc32OfBinary } from "./crc32.ts";
 
 describe("CRC-32", () => {
   test("is the one of zip and Ethernet", () => {
@@ -34,5 +35,18 @@ describe("CRC-32", () => {
       flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
       assert.notEqual(crc32(flipped), whole);
     }
+  });
+
+  test("of any range, of any length, is what the library computes, also when it goes on from a value", () => {
+    const place = fc.nat({ max: 400 });
+    const bytes = fc.uint8Array({ maxLength: 400 });
+    fc.assert(
+      fc.property(bytes, place, place, fc.nat({ max: 0xffff_ffff }), (data, a, b, start) => {
+        const from = Math.min(a, b, data.length);
+        const to = Math.min(Math.max(a, b), data.length);
+        assert.equal(crc32(data, start, from, to), libraryCrc32(data.subarray(from, to), start));
+        assert.equal(crc32OfBinary(Buffer.from(data).toString("latin1")), libraryCrc32(data));
+      }),
+    );
   });
 });

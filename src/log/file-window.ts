@@ -17,8 +17,20 @@ export class FileWindow {
     this.#file = file;
   }
 
+  /** The little-endian number at `offset`. */
+  u32(offset: number): number {
+    this.#cover(offset, 4);
+    return this.#chunk.readUInt32LE(offset - this.#chunkStart);
+  }
+
   /** `lengthBytes` bytes at `offset`. */
   view(offset: number, lengthBytes: number): Buffer {
+    this.#cover(offset, lengthBytes);
+    const at = offset - this.#chunkStart;
+    return this.#chunk.subarray(at, at + lengthBytes);
+  }
+
+  #cover(offset: number, lengthBytes: number): void {
     const end = offset + lengthBytes;
     if (offset < this.#chunkStart || end > this.#chunkStart + this.#chunk.length) {
       const wanted = Math.min(CHUNK_BYTES, this.#file.sizeBytes - offset);
@@ -28,7 +40,6 @@ export class FileWindow {
       this.#chunk = chunk;
       this.#chunkStart = offset;
     }
-    return this.#chunk.subarray(offset - this.#chunkStart, end - this.#chunkStart);
   }
 
   /** Reads afresh from now on. */

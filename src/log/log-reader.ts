@@ -82,7 +82,8 @@ export class LogReader {
 
   #decode(open: OpenSegment, stored: { readonly bytes: Buffer; readonly offset: number }): ReadEntry {
     try {
-      return decodeEntry(stored.bytes);
+      // The cursor has looked at the checksum.
+      return decodeEntry(stored.bytes, 0, true);
     } catch (error) {
       if (!(error instanceof EntryFormatError)) throw error;
       const message = `The log is damaged in ${open.path} at byte ${stored.offset}: ${error.message}`;

@@ -105,7 +105,7 @@ export class SegmentCursor {
   /** Null where the rest of the batch was cut off. */
   #takeEntry(from: Sequence): StoredEntry | null {
     const left = this.#batchEnd - this.#offset;
-    const length = left < 4 ? 0 : this.#window.view(this.#offset, 4).readUInt32LE(0);
+    const length = left < 4 ? 0 : this.#window.u32(this.#offset);
     if (length === 0) return null;
     if (length < ENTRY_HEADER_BYTES || length > left) throw this.#damage(`an entry cannot have ${length} bytes here`);
     const bytes = this.#window.view(this.#offset, length);

@@ -77,7 +77,7 @@ export function encodeEntry(entry: Entry): Buffer {
   buffer[28] = KIND[entry.body.kind];
   if (entry.body.kind === "data") writeMutations(buffer, entry.body.mutations);
   else if (entry.body.kind === "epochStart") encodeEpochStart(entry.body.start).copy(buffer, ENTRY_HEADER_BYTES);
-  buffer.writeUInt32LE(crc32(buffer.subarray(8)), 4);
+  buffer.writeUInt32LE(crc32(buffer, 0, 8), 4);
   return buffer;
 }
 
@@ -98,7 +98,7 @@ export function entryLengthAt(buffer: Buffer, offset: number): number | null {
 export function readEntryHeader(buffer: Buffer, offset: number, checked = false): EntryHeader {
   const length = entryLengthAt(buffer, offset);
   if (length === null || offset + length > buffer.length) throw new EntryFormatError("The entry is cut off");
-  if (!checked && crc32(buffer.subarray(offset + 8, offset + length)) !== buffer.readUInt32LE(offset + 4)) {
+  if (!checked && crc32(buffer, 0, offset + 8, offset + length) !== buffer.readUInt32LE(offset + 4)) {
     throw new EntryFormatError("The entry's checksum is wrong");
   }
   return {
@@ -110,13 +110,15 @@ export function readEntryHeader(buffer: Buffer, offset: number, checked = false)
 }
 
 /**
- * Decodes the entry at `offset`, checksum checked. Values are views into `buffer`. Throws EntryFormatError.
+ * Decodes the entry at `offset`; its checksum is looked at unless `checked`. Values are views into `buffer`. Throws
+ * EntryFormatError.
  */
-export function decodeEntry(buffer: Buffer, offset = 0): Entry & { readonly lengthBytes: number } {
-  const header = readEntryHeader(buffer, offset);
+export function decodeEntry(buffer: Buffer, offset = 0, checked = false): Entry & { readonly lengthBytes: number } {
+  const header = readEntryHeader(buffer, offset, checked);
   const reader = new ByteReader(buffer, offset + ENTRY_HEADER_BYTES, offset + header.lengthBytes);
   try {
-    return { ...header, body: decodeBody(buffer[offset + 28] ?? 0, reader) };
+    const { lengthBytes, epoch, sequence, timestampMs } = header;
+    return { lengthBytes, epoch, sequence, timestampMs, body: decodeBody(buffer[offset + 28] ?? 0, reader) };
   } catch (error) {
     if (error instanceof TruncatedError) throw new EntryFormatError(`The entry's body is malformed: ${error.message}`);
     throw error;
