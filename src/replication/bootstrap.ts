@@ -22,6 +22,8 @@ export interface BootstrapParts {
 
 const SPACES: readonly number[] = [EPOCHS_SPACE, SPACE.user, SPACE.requestIds, SPACE.shardState];
 const REQUEST_REPEAT_MS = 2000;
+/** Between two questions that the leader refuses, at most; less than the life of an unused pin. */
+const REFUSED_REPEAT_MS_MAX = 30_000;
 const ROOM_RETRY_MS = 1000;
 
 /**
@@ -42,6 +44,7 @@ export class Bootstrap {
   #isEnded = false;
   #onIdle: (() => void) | null = null;
   #askedMs = 0;
+  #repeatMs = REQUEST_REPEAT_MS;
 
   constructor(parts: BootstrapParts) {
     this.#parts = parts;
@@ -94,6 +97,7 @@ export class Bootstrap {
 
   onRange(range: Range, body: Buffer): void {
     const wanted = this.#wanted();
+    this.#repeatMs = REQUEST_REPEAT_MS;
     if (this.#isBusy || range.space !== wanted.space || range.after !== wanted.after) return;
     if (this.#cursor !== null && range.base !== this.#cursor.base) return;
     if (range.space === EPOCHS_SPACE) {
@@ -108,8 +112,13 @@ export class Bootstrap {
     this.#import(range, body, this.#cursor);
   }
 
+  /** The leader cannot give the rows that were asked for, because one of them is damaged: it is asked less and less often. */
+  onRefused(): void {
+    this.#repeatMs = Math.min(this.#repeatMs * 2, REFUSED_REPEAT_MS_MAX);
+  }
+
   onTick(): void {
-    if (!this.#isBusy && this.#parts.env.clock.nowMs() - this.#askedMs > REQUEST_REPEAT_MS) this.#ask();
+    if (!this.#isBusy && this.#parts.env.clock.nowMs() - this.#askedMs > this.#repeatMs) this.#ask();
   }
 
   /** The log has been replayed a little further: perhaps far enough for the rows to make sense together (M56). */

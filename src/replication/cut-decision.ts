@@ -1,5 +1,6 @@
 import { mutant } from "../base/mutants.ts";
 import type { NodeName, Sequence } from "../model/position.ts";
+import type { ShardStore } from "../shard/shard-store.ts";
 import type { Diverged } from "./messages.ts";
 import { cutPosition, type LogShape } from "./position-check.ts";
 
@@ -12,6 +13,12 @@ export interface CutInputs {
   /** How many lossy promotions this log has seen, and how many the leader has. */
   readonly lineage: number;
   readonly leaderLineage: number;
+}
+
+/** What stands in `store` against `answer`, of a leader whose log has seen `leaderLineage` lossy promotions. */
+export function cutInputs(store: ShardStore, answer: Diverged, leaderLineage: number): CutInputs {
+  const committedThrough = Math.max(store.commitSequence, store.tree.position().applyingThrough);
+  return { log: store.log, answer, committedThrough, lineage: store.log.epochs.at(-1)?.lineage ?? 0, leaderLineage };
 }
 
 export type CutDecision =

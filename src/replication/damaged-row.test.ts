@@ -30,6 +30,31 @@ describe("A damaged row in the tree (rule S5)", () => {
     assert.equal(pair.replica.read("key"), "value");
   });
 
+  it("on a leader keeps a replica from copying: it says so, and asks ever less often", () => {
+    const pair = appliedPair();
+    pair.replica.treeFile.damage(SPACE.user, "key");
+    pair.killReplica();
+    pair.leader.treeFile.damage(SPACE.user, "key");
+    pair.leader.crash();
+    pair.advance(2000);
+    pair.startReplica();
+    pair.advance(5000);
+    assert.equal(pair.replica.state.bootstrap?.phase, "copying");
+    const { reason } = pair.replica.member.readiness();
+    assert.match(
+      reason,
+      /^copies its data from a:80, which refuses: The stored record of key key fails its checksum; promote/,
+    );
+    pair.advance(30_000);
+    let asked = 0;
+    for (let passedMs = 0; passedMs < 120_000; passedMs++) {
+      pair.advance(1);
+      asked += pair.replica.all("GET_RANGE").length;
+    }
+    assert.ok(asked >= 3 && asked <= 6, `asked ${asked} times in two minutes`);
+    assert.equal(pair.leader.member.role, "leader");
+  });
+
   it("is told by a leader, which goes on leading and never serves it", () => {
     const pair = appliedPair();
     pair.leader.treeFile.damage(SPACE.user, "key");

@@ -62,8 +62,10 @@ function reasonOfChange(durationMs: number): string {
 
 function readinessOfReplica(follower: Follower, state: MemberState): Readiness {
   const { leader } = follower;
-  if (state.bootstrap !== null) return { ready: false, reason: `copies its data from ${leader}` };
-  if (!follower.isStreaming) return { ready: false, reason: `tries to reach leader ${leader}` };
+  const { reason } = follower.refusal;
+  const but = reason === null ? "" : `, which refuses: ${reason}`;
+  if (state.bootstrap !== null) return { ready: false, reason: `copies its data from ${leader}${but}` };
+  if (!follower.isStreaming) return { ready: false, reason: `tries to reach leader ${leader}${but}` };
   const lag = follower.lag();
   const isClose = lag.entries <= LIMITS.readyLagEntriesMax && lag.ms <= LIMITS.readyLagMsMax;
   if (!isClose) return { ready: false, reason: `is ${lag.entries} entries behind leader ${leader}` };

@@ -6,8 +6,9 @@ import { LIMITS } from "../model/limits.ts";
 import type { NodeName, Sequence } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { Bootstrap } from "./bootstrap.ts";
-import { decideCut, haltReason } from "./cut-decision.ts";
+import { cutInputs, decideCut, haltReason } from "./cut-decision.ts";
 import { keepEntriesBehind } from "./keep-discarded.ts";
+import { LeaderRefusal } from "./leader-refusal.ts";
 import { logEndOf } from "./member-account.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
@@ -63,6 +64,7 @@ export class Follower {
   #isMatched = false;
   #knownCommit: Sequence = 0;
   readonly #lag: ReplicaLag;
+  readonly refusal: LeaderRefusal;
   readonly #window: ReceiveWindow = new ReceiveWindow();
   #bootstrap: Bootstrap | null = null;
   #isEnded = false;
@@ -72,6 +74,7 @@ export class Follower {
     this.#parts = parts;
     this.#lastHeardMs = parts.env.clock.nowMs();
     this.#lag = new ReplicaLag(parts.env.clock);
+    this.refusal = new LeaderRefusal(parts.env.logger, parts.leader);
     if (parts.env.stateFile.state.bootstrap !== null) this.#bootstrap = this.#newBootstrap();
   }
 
@@ -143,6 +146,7 @@ export class Follower {
     this.#heard(entries.beacon);
     this.#isPullOpen = false;
     this.#lag.leaderLogEnd = entries.logEnd;
+    this.refusal.clear();
     const { store } = this.#parts;
     this.#isMatched = true;
     if (body.length > 0 && entries.after === store.lastSequence) {
@@ -183,20 +187,20 @@ export class Follower {
   }
 
   #onSnapshotNeeded(from: NodeName, message: { readonly sid: string; readonly epoch: number }): void {
-    if (!this.#isOurs(from, message)) return;
-    if (this.#phase === "streaming" || this.#phase === "copying") {
-      this.#resync("The leader's log no longer reaches back");
-    }
+    const isAsking = this.#phase === "streaming" || this.#phase === "copying";
+    if (isAsking && this.#isOurs(from, message)) this.#resync("The leader's log no longer reaches back");
   }
 
   #onRange(range: Range, body: Buffer): void {
     if (range.sid !== this.#sid || this.#phase !== "copying") return;
     this.#lastHeardMs = this.#parts.env.clock.nowMs();
+    this.refusal.clear();
     this.#bootstrap?.onRange(range, body);
   }
 
   #onRefused(refused: Refused): void {
-    this.#parts.env.logger.warn("The leader refuses this member", { leader: this.#parts.leader, ...refused });
+    this.refusal.note(refused);
+    this.#bootstrap?.onRefused();
     this.#parts.onLost();
   }
 
@@ -259,10 +263,8 @@ export class Follower {
       this.#sid = "";
     } else if (this.#phase === "copying") {
       this.#bootstrap?.onTick();
-    } else if (this.#isPullOpen && nowMs - this.#pulledMs > PULL_REPEAT_MS) {
-      this.#isPullOpen = false;
-      this.#pull();
-    } else if (!this.#isPullOpen) {
+    } else {
+      if (nowMs - this.#pulledMs > PULL_REPEAT_MS) this.#isPullOpen = false;
       this.#pull();
     }
   }
@@ -348,7 +350,6 @@ export class Follower {
     const { state } = env.stateFile;
     const hasAll = this.isStreaming && this.#knownCommit > 0 && store.settledSequence >= this.#knownCommit;
     if (state.damage === null || state.bootstrap !== null || !hasAll) return;
-    // On a full disk it is tried again with the next progress.
     hasRoomFor(() => env.stateFile.replace({ ...state, damage: null }));
   }
 
@@ -367,13 +368,11 @@ export class Follower {
   /** §2.11, with rule P2: what is committed or in the tree is never cut by mistake. */
   #cut(answer: Diverged): void {
     const { store, env, leader } = this.#parts;
-    const committedThrough = Math.max(store.commitSequence, store.tree.position().applyingThrough);
-    const lineage = store.log.epochs.at(-1)?.lineage ?? 0;
-    const leaderLineage = this.#leadership?.lineage ?? 0;
-    const decision = decideCut({ log: store.log, answer, committedThrough, lineage, leaderLineage });
+    const inputs = cutInputs(store, answer, this.#leadership?.lineage ?? 0);
+    const decision = decideCut(inputs);
     if (decision.kind === "halt") {
       this.#phase = "halted";
-      return this.#parts.onHalt(haltReason(leader, decision.to, committedThrough));
+      return this.#parts.onHalt(haltReason(leader, decision.to, inputs.committedThrough));
     }
     if (decision.kind === "resync") {
       keepEntriesBehind(store, decision.to, env);

@@ -75,7 +75,8 @@ export class SnapshotSource {
     } catch (error) {
       // A row of this tree fails its checksum: it is not handed on (rule S5, M68).
       if (!(error instanceof KvError) || error.code !== "CORRUPT") throw error;
-      this.#link.send(session.node, "REFUSED", { code: error.code, reason: error.message });
+      const reason = `${error.message}; promote another member that has all data, if there is one`;
+      this.#link.send(session.node, "REFUSED", { code: error.code, reason });
     }
   }
 
