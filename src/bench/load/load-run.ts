@@ -2,22 +2,16 @@ import { BoundedQueue } from "../../base/bounded-queue.ts";
 import { KvError } from "../../model/errors.ts";
 import type { Answer, ClientProtocol } from "./client-protocol.ts";
 import type { ConnectionFailure, ConnectionOwner, LoadConnection } from "./load-connection.ts";
-import type { LoadPace } from "./load-pace.ts";
+import { LoadQuota, type LoadQuotaParts } from "./load-quota.ts";
 import { LoadStatistics } from "./load-statistics.ts";
 import { Operation } from "./operation.ts";
 import type { OperationFailure, OperationSource } from "./operation-source.ts";
 
-export interface LoadRunParts {
+export interface LoadRunParts extends LoadQuotaParts {
   readonly source: OperationSource;
-  readonly pace: LoadPace;
   /** Which group of connections a key belongs to. */
   readonly groupOf: (index: number) => number;
   readonly groupCount: number;
-  /** Load before the measuring begins. */
-  readonly warmupMs: number;
-  /** How long operations are started after the warm-up; Infinity: until `countMax` were or the source has no more. */
-  readonly durationMs: number;
-  readonly countMax: number;
   /** An answer that takes longer counts as a failure, and its connection is given up. */
   readonly timeoutMs: number;
   /** A connection whose operation was refused rests for a moment: for loads that meet servers which cannot serve now. */
@@ -39,8 +33,6 @@ export interface LoadOutcome {
 const WAITING_MAX = 1024;
 /** Draws that end up in other groups before a closed loop lets a connection rest until the next answer. */
 const DRAWS_MAX = 1024;
-/** How long after the end a scheduled load goes on sending what was due before. */
-const DRAIN_MS_MAX = 2000;
 const OPENING_MS_MAX = 5000;
 const WATCH_MS = 25;
 /** Timers of the runtime are a millisecond late; what is due sooner is waited for in short naps. */
@@ -50,12 +42,13 @@ const TIMER_MS_MIN = 2;
 /**
  * Drives connections through one load: starts operations by the pace, judges the answers, gathers the statistics.
  *
- * Owns the count of what was started and what is due; the difference is the backlog, a number and never a list, so that a
- * server that stalls costs no memory. Ends when nothing is to be started any more and everything is answered or given up.
+ * Owns the operations that wait for a connection of their group, a bounded number. Ends when nothing is to be started any more
+ * and everything is answered or given up; a node that fails costs the operations under way, which count as failures.
  */
 export class LoadRun implements ConnectionOwner {
   readonly statistics: LoadStatistics = new LoadStatistics();
   readonly #parts: LoadRunParts;
+  readonly #quota: LoadQuota;
   readonly #waiting: readonly BoundedQueue<Operation>[];
   readonly #nap = new Int32Array(new SharedArrayBuffer(4));
   readonly #draft = new Operation();
@@ -63,13 +56,6 @@ export class LoadRun implements ConnectionOwner {
   #connections: readonly LoadConnection[] = [];
   readonly #unflushed: LoadConnection[] = [];
   #cursor = 0;
-  #beganMs = 0;
-  #stoppedMs = Infinity;
-  #dueMax = Infinity;
-  /** Drawn and not abandoned; those from the end of the warm-up on are counted apart. */
-  #drawnCount = 0;
-  #measuredCount = 0;
-  #startedCount = 0;
   #underWay = 0;
   #backlogMax = 0;
   /** Whether the last look found nothing due that was not sent. */
@@ -84,39 +70,39 @@ export class LoadRun implements ConnectionOwner {
 
   constructor(parts: LoadRunParts) {
     this.#parts = parts;
+    this.#quota = new LoadQuota(parts);
     this.#waiting = Array.from({ length: parts.groupCount }, () => new BoundedQueue<Operation>(WAITING_MAX));
   }
 
   /** What was measured so far, in milliseconds since the warm-up ended. */
   get measuredMs(): number {
-    return Math.max(0, performance.now() - this.#beganMs - this.#parts.warmupMs);
+    return Math.max(0, performance.now() - this.#quota.measureFromMs);
   }
 
   get backlog(): number {
-    return this.#parts.pace.isScheduled ? this.#dueCount(performance.now()) - this.#startedCount : 0;
+    return this.#quota.backlog(performance.now());
   }
 
   /** Runs the load over `connections`, whose owner this is. They stay open. Throws UNREACHABLE when not all can be opened. */
   async run(connections: readonly LoadConnection[]): Promise<LoadOutcome> {
     this.#connections = connections;
     await this.#allOpened();
-    const { pace, warmupMs, countMax } = this.#parts;
-    this.#beganMs = performance.now();
-    this.#aliveMs = this.#beganMs;
-    if (countMax !== Infinity) this.#dueMax = pace.dueBy(warmupMs - 0.001) + countMax;
+    const nowMs = performance.now();
+    this.#quota.begin(nowMs);
+    this.#aliveMs = nowMs;
     const outcome = new Promise<LoadOutcome>((resolve) => {
       this.#finish = resolve;
     });
     this.#watch = setInterval(() => this.#look(), WATCH_MS);
-    if (pace.isScheduled) this.#tick();
-    else for (const connection of connections) this.#fill(connection, this.#beganMs);
+    if (this.#parts.pace.isScheduled) this.#tick();
+    else for (const connection of connections) this.#fill(connection, nowMs);
     this.#endIfOver(performance.now());
     return outcome;
   }
 
   /** Starts nothing any more; the load ends when what is under way is answered. */
   stop(): void {
-    this.#stoppedMs = performance.now();
+    this.#quota.stop(performance.now());
   }
 
   opened(connection: LoadConnection): void {
@@ -178,7 +164,7 @@ export class LoadRun implements ConnectionOwner {
   #settle(operation: Operation, failure: OperationFailure | null, nowMs: number): void {
     this.#underWay -= 1;
     const { kind, startMs } = operation;
-    if (startMs < this.#beganMs + this.#parts.warmupMs) return;
+    if (startMs < this.#quota.measureFromMs) return;
     this.#lastAnswerMs = nowMs;
     if (failure === null) this.statistics.succeeded(kind, nowMs - startMs);
     else this.statistics.failed(kind, failure.code, failure.text);
@@ -196,9 +182,9 @@ export class LoadRun implements ConnectionOwner {
 
   /** Starts what is due, one operation a connection in turn, so that none is deep while others idle. */
   #pump(nowMs: number): void {
-    const due = this.#dueCount(nowMs);
+    let backlog = this.#quota.backlog(nowMs);
     let fruitless = 0;
-    while (this.#startedCount < due && fruitless < this.#connections.length) {
+    while (backlog > 0 && fruitless < this.#connections.length) {
       const connection = this.#connections[this.#cursor];
       this.#cursor = (this.#cursor + 1) % this.#connections.length;
       const operation = connection?.hasRoom === true ? this.#nextFor(connection.group, nowMs) : null;
@@ -207,37 +193,40 @@ export class LoadRun implements ConnectionOwner {
         continue;
       }
       fruitless = 0;
+      backlog -= 1;
       this.#unflushed.push(connection);
       if (this.#isAbreast) this.statistics.lateness.record(nowMs - operation.startMs);
       this.#start(connection, operation, nowMs);
     }
     for (const connection of this.#unflushed) connection.flush();
     this.#unflushed.length = 0;
-    const backlog = due - this.#startedCount;
     this.#isAbreast = backlog === 0;
-    if (nowMs >= this.#beganMs + this.#parts.warmupMs) this.#backlogMax = Math.max(this.#backlogMax, backlog);
+    if (nowMs >= this.#quota.measureFromMs) this.#backlogMax = Math.max(this.#backlogMax, backlog);
   }
 
   #start(connection: LoadConnection, drawn: Operation, nowMs: number): void {
     const operation = connection.begin().copyFrom(drawn);
     operation.sentMs = nowMs;
     if (!this.#parts.pace.isScheduled) operation.startMs = nowMs;
-    this.#startedCount += 1;
+    this.#quota.start();
     this.#underWay += 1;
     connection.send(requestOf(connection.protocol, operation));
   }
 
   /** The next operation for a connection of `group`; null when there is none, or its turn has not come. */
   #nextFor(group: number, nowMs: number): Operation | null {
+    const { pace, groupOf } = this.#parts;
+    // In a closed loop nobody has a right to what was drawn for later; a schedule sends what was due.
+    if (!pace.isScheduled && this.#quota.hasEnded(nowMs)) return null;
     const waiting = this.#waiting[group]?.take();
     if (waiting !== undefined) return waiting;
     for (let draws = 0; draws < DRAWS_MAX; draws++) {
       if (!this.#hasDraft && !this.#draw(nowMs)) return null;
-      const owner = this.#parts.groupOf(this.#draft.index);
+      const owner = groupOf(this.#draft.index);
       const isOwn = owner === group;
       const isTaken = isOwn || this.#waiting[owner]?.push(new Operation().copyFrom(this.#draft)) === true;
       // A schedule keeps what it drew until there is room; a closed loop has no duty to any key and draws another.
-      if (!isTaken && this.#parts.pace.isScheduled) return null;
+      if (!isTaken && pace.isScheduled) return null;
       this.#hasDraft = false;
       if (isOwn) return this.#draft;
       if (!isTaken) this.#abandonDraft();
@@ -246,35 +235,16 @@ export class LoadRun implements ConnectionOwner {
   }
 
   #draw(nowMs: number): boolean {
-    if (!this.#mayDraw(nowMs) || !this.#parts.source.draw(this.#draft)) return false;
-    const startMs = this.#parts.pace.startOf(this.#drawnCount, nowMs - this.#beganMs);
-    this.#draft.startMs = this.#beganMs + startMs;
-    this.#drawnCount += 1;
-    if (startMs >= this.#parts.warmupMs) this.#measuredCount += 1;
+    const { source } = this.#parts;
+    if (source.isExhausted || !this.#quota.mayDraw(nowMs) || !source.draw(this.#draft)) return false;
+    this.#draft.startMs = this.#quota.draw(nowMs);
     this.#hasDraft = true;
     return true;
   }
 
   #abandonDraft(): void {
     this.#parts.source.abandoned(this.#draft);
-    this.#drawnCount -= 1;
-    if (this.#draft.startMs >= this.#beganMs + this.#parts.warmupMs) this.#measuredCount -= 1;
-  }
-
-  #mayDraw(nowMs: number): boolean {
-    const { pace, countMax, source } = this.#parts;
-    if (source.isExhausted || this.#measuredCount >= countMax) return false;
-    if (pace.isScheduled) return this.#drawnCount < this.#dueCount(nowMs) && nowMs < this.#endMs() + DRAIN_MS_MAX;
-    return nowMs < this.#endMs();
-  }
-
-  #endMs(): number {
-    return Math.min(this.#stoppedMs, this.#beganMs + this.#parts.warmupMs + this.#parts.durationMs);
-  }
-
-  #dueCount(nowMs: number): number {
-    const untilMs = Math.min(nowMs, this.#endMs() - 0.001);
-    return Math.min(this.#dueMax, this.#parts.pace.dueBy(untilMs - this.#beganMs));
+    this.#quota.giveBack(this.#draft.startMs);
   }
 
   /** The clock of a schedule. */
@@ -283,8 +253,8 @@ export class LoadRun implements ConnectionOwner {
     const nowMs = performance.now();
     this.#pump(nowMs);
     this.#endIfOver(nowMs);
-    const nextMs = this.#beganMs + this.#parts.pace.startOf(this.#drawnCount, 0) - performance.now();
-    if (!this.#isAbreast || nowMs >= this.#endMs()) setTimeout(() => this.#tick(), 1);
+    const nextMs = this.#quota.nextStartMs() - performance.now();
+    if (!this.#isAbreast || this.#quota.hasEnded(nowMs)) setTimeout(() => this.#tick(), 1);
     else if (nextMs > TIMER_MS_MIN) setTimeout(() => this.#tick(), Math.min(WATCH_MS, Math.floor(nextMs - 1)));
     else {
       if (nextMs > 0) Atomics.wait(this.#nap, 0, 0, Math.min(nextMs, NAP_MS));
@@ -311,14 +281,7 @@ export class LoadRun implements ConnectionOwner {
 
   #endIfOver(nowMs: number): void {
     if (this.#underWay > 0) return;
-    const { source, countMax, pace } = this.#parts;
-    if (source.isExhausted || nowMs >= this.#endMs() + (pace.isScheduled ? DRAIN_MS_MAX : 0)) this.#end(nowMs);
-    else if (pace.isScheduled && this.#startedCount >= Math.min(this.#dueMax, this.#dueAtEnd())) this.#end(nowMs);
-    else if (!pace.isScheduled && this.#measuredCount >= countMax) this.#end(nowMs);
-  }
-
-  #dueAtEnd(): number {
-    return this.#parts.pace.dueBy(this.#endMs() - this.#beganMs - 0.001);
+    if (this.#parts.source.isExhausted || this.#quota.isUsedUp(nowMs)) this.#end(nowMs);
   }
 
   #end(nowMs: number): void {
@@ -326,13 +289,12 @@ export class LoadRun implements ConnectionOwner {
     if (finish === null) return;
     this.#finish = null;
     if (this.#watch !== null) clearInterval(this.#watch);
-    const { warmupMs, pace } = this.#parts;
     const endedMs = this.#lastAnswerMs === 0 ? nowMs : this.#lastAnswerMs;
     finish({
       statistics: this.statistics,
-      seconds: Math.max(0, endedMs - this.#beganMs - warmupMs) / 1000,
+      seconds: Math.max(0, endedMs - this.#quota.measureFromMs) / 1000,
       backlogMax: this.#backlogMax,
-      backlogEnd: pace.isScheduled ? this.#dueCount(nowMs) - this.#startedCount : 0,
+      backlogEnd: this.#quota.backlog(nowMs),
     });
   }
 }
