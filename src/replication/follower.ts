@@ -64,6 +64,7 @@ export class Follower {
   #isMatched = false;
   #knownCommit: Sequence = 0;
   readonly #lag: ReplicaLag;
+  readonly leader: NodeName;
   readonly refusal: LeaderRefusal;
   readonly #window: ReceiveWindow = new ReceiveWindow();
   #bootstrap: Bootstrap | null = null;
@@ -74,6 +75,7 @@ export class Follower {
     this.#parts = parts;
     this.#lastHeardMs = parts.env.clock.nowMs();
     this.#lag = new ReplicaLag(parts.env.clock);
+    this.leader = parts.leader;
     this.refusal = new LeaderRefusal(parts.env.logger, parts.leader);
     if (parts.env.stateFile.state.bootstrap !== null) this.#bootstrap = this.#newBootstrap();
   }
@@ -82,10 +84,6 @@ export class Follower {
   start(): void {
     this.#greet();
     this.#arm();
-  }
-
-  get leader(): NodeName {
-    return this.#parts.leader;
   }
 
   /** Whether entries flow from the leader now. */
