@@ -30,8 +30,20 @@ export interface ClientFigures {
 /** How far an open loop may stay behind its rate before the figure does not show that rate. */
 const RATE_SHARE_MIN = 0.98;
 
-/** Starts `benchclient` over RESP; `readClientFigures` takes what it printed. */
-export function startBenchclient(bench: Workbench, load: ClientLoad): StartedProcess {
+/** Runs `benchclient` over RESP. Throws when an operation failed, or when an open loop did not keep its rate. */
+export async function runBenchclient(bench: Workbench, load: ClientLoad): Promise<ClientFigures> {
+  const started = startBenchclient(bench, load);
+  await started.ended;
+  const figures = readClientFigures(started.standardOutput === "" ? started.lastWords : started.standardOutput);
+  if (load.rate !== undefined && figures.opsPerSecond < load.rate * RATE_SHARE_MIN) {
+    throw new Error(
+      `only ${Math.round(figures.opsPerSecond)} of ${Math.round(load.rate)} operations a second were done`,
+    );
+  }
+  return figures;
+}
+
+function startBenchclient(bench: Workbench, load: ClientLoad): StartedProcess {
   const program = fileURLToPath(new URL("../benchclient.ts", import.meta.url));
   const parameters = [
     [...process.execArgv, program],
@@ -49,19 +61,6 @@ export function startBenchclient(bench: Workbench, load: ClientLoad): StartedPro
     ["--json"],
   ].flat();
   return bench.start({ name: "benchclient", program: process.execPath, parameters, core: null });
-}
-
-/** Runs it to its end. Throws when an operation failed, or when an open loop did not keep its rate. */
-export async function runBenchclient(bench: Workbench, load: ClientLoad): Promise<ClientFigures> {
-  const started = startBenchclient(bench, load);
-  await started.ended;
-  const figures = readClientFigures(started.standardOutput === "" ? started.lastWords : started.standardOutput);
-  if (load.rate !== undefined && figures.opsPerSecond < load.rate * RATE_SHARE_MIN) {
-    throw new Error(
-      `only ${Math.round(figures.opsPerSecond)} of ${Math.round(load.rate)} operations a second were done`,
-    );
-  }
-  return figures;
 }
 
 /** Reads the JSON that `benchclient --json` prints; throws on failed operations. */

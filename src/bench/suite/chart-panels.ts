@@ -11,7 +11,8 @@ interface Panel {
 
 const PANELS_PER_LINE = 4;
 const HEAD_HEIGHT = 84;
-const PANEL_HEIGHT = 300;
+const PANEL_HEIGHT = 312;
+const PANEL_WIDTH_MAX = 300;
 const MARGIN = 20;
 
 /** One panel for each figure: both sides' bars, and a line where ours has to reach. Each panel has a scale of its own. */
@@ -24,7 +25,7 @@ export function renderPanels(
   );
   const columns = Math.min(PANELS_PER_LINE, panels.length);
   const height = HEAD_HEIGHT + PANEL_HEIGHT * Math.ceil(panels.length / columns);
-  const width = (WIDTH - 2 * MARGIN) / columns;
+  const width = Math.min(PANEL_WIDTH_MAX, (WIDTH - 2 * MARGIN) / columns);
   const places = panels.map((panel, index) => ({
     panel,
     index,
@@ -43,7 +44,7 @@ export function renderPanels(
   const option: EChartsCoreOption = {
     backgroundColor: "#ffffff",
     title: [heading, ...places.map(panelTitle)],
-    grid: places.map(({ left, top }) => ({ left: left + 12, top: top + 74, width: width - 40, height: 170 })),
+    grid: places.map(({ left, top }) => ({ left: left + 12, top: top + 84, width: width - 40, height: 170 })),
     xAxis: places.map(({ panel, index }) => ({
       gridIndex: index,
       type: "category",
@@ -73,15 +74,14 @@ interface Place {
 function panelTitle({ panel, left, top }: Place): Readonly<Record<string, unknown>> {
   const { row, figure } = panel;
   const mark = markOf({ figures: [figure], faults: row.faults, notes: [] });
-  const what = row.what.split(", vs ")[0] ?? row.what;
   return {
-    text: `${row.id}  ${figure.label === "" ? what : figure.label}`,
-    subtext: `${formatNumber(figure.median)} × (${formatNumber(figure.min)}–${formatNumber(figure.max)}), bar ${formatLimit(figure, figure.bar)}: ${mark}`,
+    text: [`${row.id}  ${row.name}`, figure.label].filter((part) => part !== "").join(": "),
+    subtext: `${formatNumber(figure.median)} × (${formatNumber(figure.min)}–${formatNumber(figure.max)})\nbar ${formatLimit(figure, figure.bar)}: ${mark}`,
     left: left + 4,
     top,
     itemGap: 5,
-    textStyle: { ...TEXT_STYLE, fontSize: 12, fontWeight: 600, color: INK, width: 210, overflow: "break" },
-    subtextStyle: { ...TEXT_STYLE, fontSize: 11, color: markColor(mark) },
+    textStyle: { ...TEXT_STYLE, fontSize: 12, fontWeight: 600, color: INK },
+    subtextStyle: { ...TEXT_STYLE, fontSize: 11, lineHeight: 15, color: markColor(mark) },
   };
 }
 
@@ -98,7 +98,7 @@ function panelSeries({ figure, peer }: Panel, index: number): Readonly<Record<st
     label: {
       ...TEXT_STYLE,
       show: true,
-      position: "insideTop",
+      position: "insideBottom",
       fontSize: 11,
       color: INK,
       backgroundColor: "rgba(255,255,255,0.85)",

@@ -47,10 +47,11 @@ const PANEL_CHARTS: readonly PanelChart[] = [
 ];
 
 const ROW_HEIGHT = 26;
-const HEAD_HEIGHT = 92;
+const HEAD_HEIGHT = 104;
 const FOOT_HEIGHT = 44;
-/** How far from its bar a figure is drawn at most, to either side; its label tells the truth. */
+/** How far from its bar a figure is drawn at most, to either side; its text tells the truth. */
 const RATIO_SHOWN_MAX = 10;
+const SHOWN_MARKS = ["goal reached", "reached", "MISSED", "not valid"] as const;
 
 use([BarChart, GridComponent, MarkLineComponent, TitleComponent, SVGRenderer]);
 
@@ -77,40 +78,62 @@ interface Line {
 function renderOverview(rows: readonly RowResult[]): string {
   const lines: Line[] = rows.flatMap((row) => row.figures.map((figure) => ({ row, figure })));
   const height = HEAD_HEIGHT + FOOT_HEIGHT + ROW_HEIGHT * lines.length;
+  const heading = {
+    text: "Every figure against its bar",
+    subtext: "how many times as good as its bar asks; what ends right of the line has reached it",
+    left: 20,
+    top: 14,
+    textStyle: { ...TEXT_STYLE, fontSize: 18, fontWeight: 600, color: INK },
+    subtextStyle: { ...TEXT_STYLE, fontSize: 12, color: QUIET },
+  };
   const option: EChartsCoreOption = {
     backgroundColor: "#ffffff",
-    title: {
-      text: "Every figure against its bar",
-      subtext: "how many times as good as the bar asks; right of the line: reached. At the bars: figure (bar)",
-      left: 20,
-      top: 14,
-      textStyle: { ...TEXT_STYLE, fontSize: 18, fontWeight: 600, color: INK },
-      subtextStyle: { ...TEXT_STYLE, fontSize: 12, color: QUIET },
-    },
-    grid: { left: 330, right: 150, top: HEAD_HEIGHT, bottom: FOOT_HEIGHT },
+    title: [heading, ...legend()],
+    grid: { left: 320, right: 196, top: HEAD_HEIGHT, bottom: FOOT_HEIGHT },
     xAxis: {
       type: "log",
       logBase: 10,
       min: 1 / RATIO_SHOWN_MAX,
       max: RATIO_SHOWN_MAX,
-      name: "× bar (logarithmic)",
+      name: "× bar (logarithmic; longer bars are cut)",
       nameLocation: "middle",
       nameGap: 26,
       nameTextStyle: { ...TEXT_STYLE, fontSize: 12, color: QUIET },
       axisLabel: { ...TEXT_STYLE, fontSize: 11, color: QUIET },
       splitLine: { lineStyle: { color: "#eceff3" } },
     },
-    yAxis: {
-      type: "category",
-      inverse: true,
-      data: lines.map(nameOf),
-      axisTick: { show: false },
-      axisLine: { show: false },
-      axisLabel: { ...TEXT_STYLE, fontSize: 12, color: INK, width: 300, overflow: "truncate" },
-    },
+    yAxis: [
+      lineAxis("left", lines.map(nameOf)),
+      lineAxis(
+        "right",
+        lines.map(({ figure }) => figureText(figure)),
+      ),
+    ],
     series: [overviewSeries(lines)],
   };
   return renderSvg(option, height);
+}
+
+/** The marks' colours, upper right. */
+function legend(): Readonly<Record<string, unknown>>[] {
+  return SHOWN_MARKS.map((mark, index) => ({
+    text: `\u25a0 ${mark}`,
+    right: 20 + 110 * (SHOWN_MARKS.length - 1 - index),
+    top: 20,
+    textStyle: { ...TEXT_STYLE, fontSize: 12, fontWeight: 400, color: markColor(mark) },
+  }));
+}
+
+function lineAxis(position: "left" | "right", texts: readonly string[]): Readonly<Record<string, unknown>> {
+  return {
+    type: "category",
+    position,
+    inverse: true,
+    data: texts,
+    axisTick: { show: false },
+    axisLine: { show: false },
+    axisLabel: { ...TEXT_STYLE, fontSize: 12, color: INK, interval: 0 },
+  };
 }
 
 function overviewSeries(lines: readonly Line[]): Readonly<Record<string, unknown>> {
@@ -118,21 +141,17 @@ function overviewSeries(lines: readonly Line[]): Readonly<Record<string, unknown
     type: "bar",
     barWidth: 14,
     data: lines.map((line) => {
-      const shown = Math.min(RATIO_SHOWN_MAX, Math.max(1 / RATIO_SHOWN_MAX, goodness(line.figure)));
       const mark = markOf({ figures: [line.figure], faults: line.row.faults, notes: [] });
       return {
-        value: shown,
+        value: Math.min(RATIO_SHOWN_MAX, Math.max(1 / RATIO_SHOWN_MAX, goodness(line.figure))),
         itemStyle: { color: markColor(mark), borderRadius: 2 },
-        // Beside the end of the bar: left of it where the bar points to the left.
-        label: { position: shown >= 1 ? "right" : "left", formatter: labelOf(line) },
       };
     }),
-    label: { ...TEXT_STYLE, show: true, fontSize: 11, color: INK },
     markLine: {
       symbol: "none",
       silent: true,
       lineStyle: { color: INK, type: "solid", width: 1.5 },
-      label: { ...TEXT_STYLE, formatter: "bar", fontSize: 12, color: INK, position: "start", distance: -14 },
+      label: { ...TEXT_STYLE, formatter: "bar", fontSize: 12, color: INK, position: "start", distance: 4 },
       data: [{ xAxis: 1 }],
     },
   };
@@ -143,12 +162,11 @@ function goodness({ direction, median, bar }: Figure): number {
 }
 
 function nameOf({ row, figure }: Line): string {
-  const what = row.what.split(/, vs |: /)[0] ?? row.what;
-  return `${row.id}  ${figure.label === "" ? what : `${what}; ${figure.label}`}`;
+  return [`${row.id}  ${row.name}`, figure.label].filter((part) => part !== "").join(": ");
 }
 
-function labelOf({ figure }: Line): string {
-  return `${formatFigure(figure.median, figure.unit)} (${formatLimit(figure, figure.bar)})`;
+function figureText(figure: Figure): string {
+  return `${formatFigure(figure.median, figure.unit)}  (bar ${formatLimit(figure, figure.bar)})`;
 }
 
 function renderSvg(option: EChartsCoreOption, height: number): string {

@@ -17,8 +17,10 @@ export function keepResults(fresh: ResultFile): string[] {
   if (notKept.length === fresh.rows.length) return lines;
   const all: ResultFile = { ...fresh, rows };
   writeFileSync(RESULTS, `${JSON.stringify(all, null, 2)}\n`);
-  writeFileSync(DOCUMENT, replaceResults(readFileSync(DOCUMENT, "utf8"), all));
-  for (const { name, svg } of renderCharts(rows)) writeFileSync(join(FOLDER, name), svg);
+  const charts = renderCharts(rows);
+  for (const { name, svg } of charts) writeFileSync(join(FOLDER, name), svg);
+  const names = charts.map(({ name }) => name);
+  writeFileSync(DOCUMENT, replaceResults(readFileSync(DOCUMENT, "utf8"), all, names));
   return [...lines, "written: docs/BENCHMARKS.md, docs/benchmarks/"];
 }
 

@@ -72,7 +72,7 @@ export class KvCluster {
 
   /** Waits until every replica follows and lacks nothing, and where asked is in the in-sync set. */
   async waitReplicated(isInSync: boolean): Promise<void> {
-    await waitUntil("all replicas follow", IN_SYNC_SECONDS, async () => {
+    await waitUntil("all replicas follow", { seconds: IN_SYNC_SECONDS, pauseMs: 100 }, async () => {
       const all = await Promise.all(this.leaders.map(async (leader) => leader.metrics()));
       return all.every(
         (metrics) =>

@@ -21,6 +21,7 @@ export interface KvNodePlan {
 
 const READY_SECONDS = 120;
 const DRAIN_SECONDS = 300;
+const DRAIN_PAUSE_MS = 200;
 
 /** One of our nodes: a process that may be ended and started again over its data. */
 export class KvNode {
@@ -46,12 +47,16 @@ export class KvNode {
 
   /** Waits until it serves; asks every 20 ms. */
   async waitReady(): Promise<void> {
-    await waitUntil(`node ${this.shard} is ready`, READY_SECONDS, async () => {
-      if (!this.#process.isRunning) throw new Error(`it ended: ${this.#process.lastWords}`);
+    const started = this.#process;
+    const ready = waitUntil(`node ${this.shard} is ready`, { seconds: READY_SECONDS }, async () => {
       const response = await fetch(`http://${HOST}:${this.httpPort}/readyz`);
       await response.arrayBuffer();
       return response.status === 200;
     });
+    const died = started.ended.then(() => {
+      throw new Error(`node ${this.shard} ended: ${started.lastWords}`);
+    });
+    await Promise.race([ready, died]);
   }
 
   async metrics(): Promise<NodeMetrics> {
@@ -60,10 +65,14 @@ export class KvNode {
 
   /** Waits until the tree has everything that is in the log: nothing goes on in the background then. */
   async waitDrained(): Promise<void> {
-    await waitUntil(`the tree of ${this.shard} has caught up`, DRAIN_SECONDS, async () => {
-      const metrics = await this.metrics();
-      return metrics.unappliedEntries === 0;
-    });
+    await waitUntil(
+      `the tree of ${this.shard} has caught up`,
+      { seconds: DRAIN_SECONDS, pauseMs: DRAIN_PAUSE_MS },
+      async () => {
+        const metrics = await this.metrics();
+        return metrics.unappliedEntries === 0;
+      },
+    );
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -43,7 +43,7 @@ export async function preload(
   };
   await Promise.all(Array.from({ length: IN_FLIGHT_MAX }, work));
   // A node counts many keys exactly only when its tree has them.
-  await waitUntil(`${keyCount} keys are stored`, STORED_SECONDS, async () => {
+  await waitUntil(`${keyCount} keys are stored`, { seconds: STORED_SECONDS }, async () => {
     const stored = Number(await connection.ask("DBSIZE"));
     if (stored !== keyCount) throw new Error(`${stored} are`);
     return true;

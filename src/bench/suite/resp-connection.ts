@@ -37,6 +37,7 @@ export class RespConnection {
 
   /** Resolves with the reply as text; "" for nil. Words are latin1. */
   async ask(...words: readonly string[]): Promise<string> {
+    if (this.#socket.destroyed) throw new Error("the connection is closed");
     this.#socket.write(renderCommand(words), "latin1");
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });

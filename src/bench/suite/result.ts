@@ -4,6 +4,7 @@ import { isReached } from "./row.ts";
 /** What one row came to, as it is kept: see docs/benchmarks/results.json. */
 export interface RowResult extends RowOutcome {
   readonly id: string;
+  readonly name: string;
   readonly what: string;
   readonly form: Form;
   /** When it was measured (ISO 8601), how long that took, and of which commit. */

@@ -5,16 +5,19 @@ const BEGIN = "<!-- results:begin (written by npm run bench) -->";
 const END = "<!-- results:end -->";
 const HEADERS = ["#", "what", "bar", "goal", "figure", "spread", "kv", "peer", "mark"] as const;
 
-/** `document` with the part between the two marks written anew; throws when it has no marks. */
-export function replaceResults(document: string, results: ResultFile): string {
+/**
+ * `document` with the part between the two marks written anew; throws when it has no marks. `charts` are files' names in
+ * the folder benchmarks.
+ */
+export function replaceResults(document: string, results: ResultFile, charts: readonly string[]): string {
   const begin = document.indexOf(BEGIN);
   const end = document.indexOf(END);
   if (begin < 0 || end < begin) throw new Error(`the document has no lines ${BEGIN} and ${END}`);
-  return `${document.slice(0, begin)}${BEGIN}\n\n${renderResults(results)}\n${document.slice(end)}`;
+  return `${document.slice(0, begin)}${BEGIN}\n\n${renderResults(results, charts)}\n${document.slice(end)}`;
 }
 
 /** Machine, table, and what is to be known about single rows, in Markdown. */
-export function renderResults({ surroundings, rows }: ResultFile): string {
+function renderResults({ surroundings, rows }: ResultFile, charts: readonly string[]): string {
   const { cpu, cores, memoryGib, kernel, disk, node, redis, etcd, wrk } = surroundings;
   return [
     `Machine of the newest run: ${cpu}, ${cores} cores, ${memoryGib} GiB, ${kernel}, data on ${disk}.`,
@@ -24,6 +27,7 @@ export function renderResults({ surroundings, rows }: ResultFile): string {
     "",
     ...renderProvenance(rows),
     ...rows.flatMap(renderRemarks),
+    ...charts.flatMap((name) => ["", `![${name.replace(".svg", "")}](benchmarks/${name})`]),
   ].join("\n");
 }
 

@@ -41,6 +41,8 @@ export interface RowOutcome {
 export interface Row {
   /** "P1". */
   readonly id: string;
+  /** Short, for charts. */
+  readonly name: string;
   readonly what: string;
   /** Programs that must be installed besides Node. */
   readonly needs: readonly string[];
@@ -48,17 +50,14 @@ export interface Row {
 }
 
 /** A row as its module states it: the same steps with a full and a quick plan. */
-export interface RowDefinition<Plan> {
-  readonly id: string;
-  readonly what: string;
-  readonly needs: readonly string[];
+export interface RowDefinition<Plan> extends Omit<Row, "run"> {
   readonly full: Plan;
   readonly quick: Plan;
   readonly measure: (bench: Workbench, plan: Plan) => Promise<RowOutcome>;
 }
 
-export function defineRow<Plan>({ id, what, needs, full, quick, measure }: RowDefinition<Plan>): Row {
-  return { id, what, needs, run: (bench, form) => measure(bench, form === "full" ? full : quick) };
+export function defineRow<Plan>({ id, name, what, needs, full, quick, measure }: RowDefinition<Plan>): Row {
+  return { id, name, what, needs, run: (bench, form) => measure(bench, form === "full" ? full : quick) };
 }
 
 /** Whether a figure is on the right side of `limit`. */

@@ -68,7 +68,14 @@ async function runRows(rows: readonly Row[], plan: SuitePlan): Promise<ResultFil
 async function runRow(bench: Workbench, row: Row, form: Form): Promise<RowResult> {
   say(`${row.id}  ${row.what}`);
   const startedMs = performance.now();
-  const about = { id: row.id, what: row.what, form, date: new Date().toISOString(), commit: readCommit() };
+  const about = {
+    id: row.id,
+    name: row.name,
+    what: row.what,
+    form,
+    date: new Date().toISOString(),
+    commit: readCommit(),
+  };
   const seconds = (): number => Math.round((performance.now() - startedMs) / 1000);
   try {
     const outcome = await row.run(bench, form);

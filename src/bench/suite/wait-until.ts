@@ -2,8 +2,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const PAUSE_MS = 20;
 
-/** Waits until `holds`; what throws does not hold yet. Throws with `claim` after `seconds`. */
-export async function waitUntil(claim: string, seconds: number, holds: () => Promise<boolean>): Promise<void> {
+export interface Patience {
+  readonly seconds: number;
+  /** Between two questions: answering them must not become a load of its own. */
+  readonly pauseMs?: number;
+}
+
+/** Waits until `holds`; what throws does not hold yet. Throws with `claim` when the patience is at its end. */
+export async function waitUntil(
+  claim: string,
+  { seconds, pauseMs = PAUSE_MS }: Patience,
+  holds: () => Promise<boolean>,
+): Promise<void> {
   const deadlineMs = performance.now() + seconds * 1000;
   let lastError = "";
   while (performance.now() < deadlineMs) {
@@ -13,7 +23,7 @@ export async function waitUntil(claim: string, seconds: number, holds: () => Pro
     } catch (error) {
       lastError = error instanceof Error ? `: ${error.message}` : "";
     }
-    await sleep(PAUSE_MS);
+    await sleep(pauseMs);
   }
   throw new Error(`after ${seconds} s it still does not hold that ${claim}${lastError}`);
 }

@@ -31,7 +31,7 @@ export class EtcdPeer {
       ["--log-level", "error"],
     ].flat();
     const started = bench.start({ name: "etcd", program: "etcd", parameters, core });
-    await waitUntil("etcd is healthy", READY_SECONDS, async () => {
+    await waitUntil("etcd is healthy", { seconds: READY_SECONDS }, async () => {
       if (!started.isRunning) throw new Error(started.lastWords);
       const response = await fetch(`${client}/health`);
       return (await response.text()).includes('"true"');

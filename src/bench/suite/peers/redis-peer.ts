@@ -33,7 +33,7 @@ export class RedisPeer {
     ].flat();
     const started = bench.start({ name: "redis-server", program: "redis-server", parameters, core });
     let connection: RespConnection | null = null;
-    await waitUntil("redis-server answers", READY_SECONDS, async () => {
+    await waitUntil("redis-server answers", { seconds: READY_SECONDS }, async () => {
       if (!started.isRunning) throw new Error(started.lastWords);
       connection = await RespConnection.open(HOST, port);
       return (await connection.ask("PING")) === "PONG";
@@ -53,7 +53,7 @@ export class RedisPeer {
 
   /** Waits until it does not rewrite its log in the background any more. */
   async waitIdle(): Promise<void> {
-    await waitUntil("redis-server is idle", REWRITE_SECONDS, async () => {
+    await waitUntil("redis-server is idle", { seconds: REWRITE_SECONDS }, async () => {
       const isRewriting = (await this.info("aof_rewrite_in_progress")) + (await this.info("aof_rewrite_scheduled"));
       return isRewriting === 0;
     });

@@ -30,6 +30,7 @@ const LAG_ENTRIES_MAX = RATE / 10;
 /** P10: a replica that stood still under load, and how fast it is there again. */
 export const CATCH_UP: Row = defineRow<Plan>({
   id: "P10",
+  name: "Replica stopped",
   what: "Replica stopped (SIGSTOP) for 30 s under an open loop of 10,000 writes/s: its catch-up, entries/s ÷ 10,000",
   needs: [],
   full: { rounds: 5, calmSeconds: 15, stoppedSeconds: 30, patienceSeconds: 15 },

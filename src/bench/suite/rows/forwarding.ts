@@ -24,6 +24,7 @@ const LIMITS = { direction: "at least", unit: "×", bar: 0.45, reach: 0.6 } as c
 /** P9: keys of one shard, asked of their own node and of another one; both nodes share the server core. */
 export const FORWARDING: Row = defineRow<Plan>({
   id: "P9",
+  name: "Forwarded GET",
   what: "GET at the wrong node, forwarded, vs at the right one",
   needs: ["redis-benchmark", "wrk"],
   full: { rounds: 5, seconds: 10 },

@@ -22,6 +22,7 @@ const CONNECTIONS = 64;
 /** P5: what a key costs over HTTP, against what `node:http` costs when there is nothing to do. */
 export const HTTP_GET: Row = defineRow<Plan>({
   id: "P5",
+  name: "HTTP GET",
   what: "HTTP GET of a key, vs an empty node:http server answering a constant",
   needs: ["wrk"],
   full: { rounds: 5, seconds: 10 },
@@ -70,7 +71,7 @@ async function startConstantServer(bench: Workbench): Promise<{ readonly port: n
     parameters: [...process.execArgv, program, String(port), String(VALUE_BYTES)],
     core: SERVER_CORE,
   });
-  await waitUntil("the empty server answers", 10, async () => {
+  await waitUntil("the empty server answers", { seconds: 10 }, async () => {
     if (!started.isRunning) throw new Error(started.lastWords);
     const response = await fetch(`http://${HOST}:${port}/`);
     return (await response.text()).length === VALUE_BYTES;

@@ -20,6 +20,7 @@ const CONNECTIONS = 64;
 /** P6: durable puts over HTTP, against etcd's HTTP gateway. */
 export const HTTP_PUT: Row = defineRow<Plan>({
   id: "P6",
+  name: "HTTP PUT, durable",
   what: "HTTP PUT, durable, vs etcd's HTTP gateway put",
   needs: ["wrk", "etcd"],
   full: { rounds: 5, seconds: 10 },

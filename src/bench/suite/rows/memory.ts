@@ -18,6 +18,7 @@ const MEBIBYTE = 2 ** 20;
 /** P13: what a key costs in memory when nobody asks for it. */
 export const MEMORY: Row = defineRow<Plan>({
   id: "P13",
+  name: "Memory for a key",
   what: "RssAnon of a loaded node (10 M keys, idle 60 s) minus an empty one's, per key",
   needs: [],
   full: { samples: 5, keyCount: 10_000_000, idleSeconds: 60 },

@@ -25,6 +25,7 @@ const BACKLOG_BYTES_MIN = LIMITS.applyRunBytes;
 /** P12: `kill -9` when the log is as far ahead of the tree as the node lets it get, and start again. */
 export const RESTART: Row = defineRow<Plan>({
   id: "P12",
+  name: "Restart, 1 M keys",
   what: "Restart after kill -9 with 1 M keys and the log as far ahead of the tree as it may be: time to ready",
   needs: ["redis-benchmark"],
   full: { rounds: 5, keyCount: 1_000_000, fillSecondsMax: 40 },

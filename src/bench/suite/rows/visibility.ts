@@ -18,6 +18,7 @@ const PROBES_SHARE_MIN = 0.5;
 /** P11: how long after a write's answer the replica shows it, at half of the load that the pair can take. */
 export const VISIBILITY: Row = defineRow<Plan>({
   id: "P11",
+  name: "Commit to visible on the replica, p99",
   what: "From the leader's commit to visibility on the replica, 50 % of maximum write load, p99",
   needs: [],
   full: { rounds: 5, seconds: 20 },

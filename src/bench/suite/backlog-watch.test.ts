@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { backlogFault, type BacklogSample, countTreeRuns } from "./backlog-watch.ts";
+
+function samplesOf(seconds: number, unapplied: (atSeconds: number) => number): BacklogSample[] {
+  return Array.from({ length: seconds * 4 + 1 }, (_, index) => ({
+    atSeconds: index / 4,
+    unappliedEntries: unapplied(index / 4),
+    appliedSequence: Math.floor(index / 8) * 1000,
+  }));
+}
+
+test("a log that swings with the tree's runs but does not grow is no fault", () => {
+  const samples = samplesOf(30, (at) => (at % 3) * 10_000);
+  assert.equal(backlogFault(samples, true), null);
+});
+
+test("a log that gets further ahead of the tree is a fault", () => {
+  const samples = samplesOf(30, (at) => at * 10_000);
+  assert.match(backlogFault(samples, true) ?? "", /100000 entries after 10 s, 300000 at the end/);
+});
+
+test("a run too short to tell is a fault only where it must tell", () => {
+  const samples = samplesOf(5, () => 0);
+  assert.match(backlogFault(samples, true) ?? "", /too short/);
+  assert.equal(backlogFault(samples, false), null);
+  assert.match(backlogFault([], true) ?? "", /too short/);
+});
+
+test("a run of the tree is seen by the sequence that it reached", () => {
+  assert.equal(countTreeRuns(samplesOf(10, () => 0)), 5);
+});
