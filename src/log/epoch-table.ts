@@ -1,9 +1,8 @@
 import { assert } from "../base/assert.ts";
-import { readEntryHeader } from "../model/entry.ts";
 import { NO_EPOCH } from "../model/position.ts";
 import type { EpochRef, Sequence } from "../model/position.ts";
+import type { EntryBatch } from "./entry-batch.ts";
 import type { EpochMark } from "./log.ts";
-import { epochMarkOf } from "./segment-walk.ts";
 
 /**
  * Every leadership the log has seen, oldest first: (epoch, term) → first sequence. Kept for ever, in the segment headers.
@@ -35,25 +34,12 @@ export class EpochTable {
     return null;
   }
 
-  /** The leaderships that `entries` begin, which must be contiguous from `first` and in order of their epochs. */
-  beginnings(entries: readonly Buffer[], first: Sequence): readonly EpochMark[] {
-    const found: EpochMark[] = [];
-    let { epoch } = this.last;
-    let sequence = first;
-    for (const entry of entries) {
-      const header = readEntryHeader(entry, 0, true);
-      assert(header.lengthBytes === entry.length, "each buffer is one whole entry");
-      assert(header.sequence === sequence, "entries are contiguous");
-      assert(header.epoch >= epoch && header.epoch > 0, "epochs never fall");
-      if (header.epoch > epoch) {
-        const mark = epochMarkOf(entry);
-        assert(mark !== null, "an epoch begins with its start (G5)");
-        found.push(mark);
-        epoch = header.epoch;
-      }
-      sequence++;
-    }
-    return found;
+  /** The leaderships that `batch` begins. It must go on where the table ends: epochs never fall. */
+  beginnings({ isEmpty, firstEpoch, marks }: EntryBatch): readonly EpochMark[] {
+    const { epoch } = this.last;
+    assert(!isEmpty && firstEpoch >= epoch, "epochs never fall");
+    assert(firstEpoch === epoch || marks[0]?.epoch === firstEpoch, "an epoch begins with its start (G5)");
+    return marks.length === 0 ? marks : marks.filter((mark) => mark.epoch > epoch);
   }
 
   add(marks: readonly EpochMark[]): void {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { EntryBatch } from "./entry-batch.ts";
 import { dataEntry, epochStartEntry, readAll, sequencesOf } from "../../tests/support/log-fixture.ts";
 import { SimDisk } from "../../tests/support/sim-disk.ts";
 import type { Disk } from "../base/disk.ts";
@@ -51,7 +52,7 @@ async function write(log: SegmentedLog, count: number, valueBytes: number): Prom
     log,
     entries.reduce((sum, entry) => sum + entry.length, 0),
   );
-  log.writeBatch(entries, { flushedSequence: log.durableSequence, commitSequence: log.durableSequence });
+  log.writeBatch(EntryBatch.of(entries), { flushedSequence: log.durableSequence, commitSequence: log.durableSequence });
   return entries;
 }
 

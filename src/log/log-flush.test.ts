@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { EntryBatch } from "./entry-batch.ts";
 import { LOG_DIRECTORY, LogFixture, readAll } from "../../tests/support/log-fixture.ts";
 import { proveCaught } from "../../tests/support/prove-caught.ts";
 
@@ -25,7 +26,7 @@ function checkFailedFlush(): void {
   assert.equal(fixture.fatal.length, 1, "the process was told to end, once");
   assert.equal(fixture.log.durableSequence, 3);
   assert.equal(fixture.log.roomFor(1), "full");
-  assert.throws(() => fixture.log.writeBatch(before, { flushedSequence: 0, commitSequence: 0 }));
+  assert.throws(() => fixture.log.writeBatch(EntryBatch.of(before), { flushedSequence: 0, commitSequence: 0 }));
   assert.deepEqual(fixture.log.read(1, 1).last, 1, "reading still works");
 }
 

@@ -1,4 +1,5 @@
 import type { EpochRef, Sequence } from "../model/position.ts";
+import type { EntryBatch } from "./entry-batch.ts";
 
 /** What this node knew when it wrote a batch; stands in the batch's header and proves how far the log had been flushed. */
 export interface BatchMarks {
@@ -66,11 +67,11 @@ export interface Log {
   whenRoomChanges(run: () => void): void;
 
   /**
-   * Writes whole encoded entries, contiguous from `lastSequence + 1`, as one batch with one write: a batch lies in one
-   * segment. `roomFor` their joint size must have said "yes" with nothing written since. Epochs never fall; one that rises
-   * begins with its `epochStart`. When the write fails, `onFatal` is called and then the error is thrown.
+   * Writes a batch, which goes on at `lastSequence + 1`, with one write: a batch lies in one segment. `roomFor` its entries
+   * must have said "yes" with nothing written since. The log keeps its bytes. When the write fails, `onFatal` is called and
+   * then the error is thrown.
    */
-  writeBatch(entries: readonly Buffer[], marks: BatchMarks): void;
+  writeBatch(batch: EntryBatch, marks: BatchMarks): void;
   /**
    * Flushes what was written before this call; `done` gets the last sequence that this flush contains. One fdatasync runs at a
    * time: calls made meanwhile share the next one. After a fatal error `done` is never called.

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { EntryBatch } from "./entry-batch.ts";
 import { dataEntry, epochStartEntry, LOG_DIRECTORY, LogFixture, readAll } from "../../tests/support/log-fixture.ts";
 import { SimCrashError } from "../../tests/support/sim-disk.ts";
 import { clearMutants, plantMutant } from "../base/mutants.ts";
@@ -143,7 +144,10 @@ class Driver {
     this.alternative = { ...this.model, entries: [...this.model.entries, ...entries] };
     this.fixture.waitForRoom(bytes);
     if (log.roomFor(bytes) !== "yes") throw new Error("an empty disk has room");
-    log.writeBatch(entries, { flushedSequence: log.durableSequence, commitSequence: log.durableSequence });
+    log.writeBatch(EntryBatch.of(entries), {
+      flushedSequence: log.durableSequence,
+      commitSequence: log.durableSequence,
+    });
     this.model = this.alternative;
     this.alternative = null;
     assert.equal(log.lastSequence, this.last);

@@ -3,9 +3,9 @@ import { assert } from "../base/assert.ts";
 import { mutant } from "../base/mutants.ts";
 import { KvError } from "../model/errors.ts";
 import type { EpochRef, Sequence } from "../model/position.ts";
+import type { EntryBatch } from "./entry-batch.ts";
 import { EpochTable } from "./epoch-table.ts";
 import { FlushQueue } from "./flush-queue.ts";
-import { joinBatch } from "./join-batch.ts";
 import type { BatchMarks, EpochMark, Log, LogRecovery, Room } from "./log.ts";
 import { findLogFiles, inspectLog } from "./log-inspection.ts";
 import type { LogInspection } from "./log-inspection.ts";
@@ -132,24 +132,22 @@ export class SegmentedLog implements Log {
     this.#roomWaiters.push(run);
   }
 
-  writeBatch(entries: readonly Buffer[], marks: BatchMarks): void {
+  writeBatch(batch: EntryBatch, marks: BatchMarks): void {
     assert(!this.#hasFailed && !this.#isClosed, "nothing is written to a log that failed or is closed");
-    assert(entries.length > 0, "a batch has entries");
+    assert(batch.firstSequence === this.lastSequence + 1, "a batch goes on where the log ends");
     assert(marks.flushedSequence <= this.durableSequence, "a batch header claims no flush that did not happen");
-    const first = this.lastSequence + 1;
-    const epochs = this.#epochs.beginnings(entries, first);
-    const batch = joinBatch(entries);
-    const lengthBytes = batch.length - BATCH_HEADER_BYTES;
+    const { firstSequence, lastSequence, entryBytes, bytes } = batch;
+    const epochs = this.#epochs.beginnings(batch);
     try {
-      if (lengthBytes > this.#active.roomBytes) this.#roll();
-      writeBatchHeader(batch, { lengthBytes, ...marks }, this.#active.header.salt);
-      this.#active.append(batch, first + entries.length - 1);
+      if (entryBytes > this.#active.roomBytes) this.#roll();
+      writeBatchHeader(bytes, { lengthBytes: entryBytes, ...marks }, this.#active.header.salt);
+      this.#active.append(bytes, lastSequence);
     } catch (error) {
       throw this.#fail(error);
     }
-    this.#flushes.wrote(this.#active.file, this.lastSequence);
+    this.#flushes.wrote(this.#active.file, lastSequence);
     this.#epochs.add(epochs);
-    this.#tail.add({ first, last: this.lastSequence, bytes: batch.subarray(BATCH_HEADER_BYTES) });
+    this.#tail.add({ first: firstSequence, last: lastSequence, bytes: bytes.subarray(BATCH_HEADER_BYTES) });
     this.#lastCommit = Math.max(this.#lastCommit, marks.commitSequence);
     this.#markedFlushed = marks.flushedSequence;
     if (this.#active.fill >= PREPARE_AT_FILL && this.#preparer.ready === null) this.#preparer.request(this.#wishFor(0));

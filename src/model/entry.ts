@@ -69,16 +69,31 @@ export interface EntryHeader {
 
 /** Encodes an entry, checksum included, into bytes of its own. */
 export function encodeEntry(entry: Entry): Buffer {
-  const buffer = Buffer.allocUnsafe(ENTRY_HEADER_BYTES + bodyLength(entry.body));
-  buffer.writeUInt32LE(buffer.length, 0);
-  buffer.writeUInt32LE(entry.epoch, 8);
-  writeU64(buffer, entry.sequence, 12);
-  writeU64(buffer, entry.timestampMs, 20);
-  buffer[28] = KIND[entry.body.kind];
-  if (entry.body.kind === "data") writeMutations(buffer, entry.body.mutations);
-  else if (entry.body.kind === "epochStart") encodeEpochStart(entry.body.start).copy(buffer, ENTRY_HEADER_BYTES);
-  buffer.writeUInt32LE(crc32(buffer, 0, 8), 4);
+  const buffer = Buffer.allocUnsafe(entryLength(entry));
+  writeEntry(entry, buffer, { at: 0, length: buffer.length });
   return buffer;
+}
+
+/** Bytes that an entry takes when it is encoded. */
+export function entryLength(entry: Entry): number {
+  return ENTRY_HEADER_BYTES + bodyLength(entry.body);
+}
+
+/** Encodes an entry, checksum included, into `buffer`, which must have room. `length` is its `entryLength`. */
+export function writeEntry(
+  entry: Entry,
+  buffer: Buffer,
+  { at, length }: { readonly at: number; readonly length: number },
+): void {
+  buffer.writeUInt32LE(length, at);
+  buffer.writeUInt32LE(entry.epoch, at + 8);
+  writeU64(buffer, entry.sequence, at + 12);
+  writeU64(buffer, entry.timestampMs, at + 20);
+  buffer[at + 28] = KIND[entry.body.kind];
+  const bodyAt = at + ENTRY_HEADER_BYTES;
+  if (entry.body.kind === "data") writeMutations(buffer, bodyAt, entry.body.mutations);
+  else if (entry.body.kind === "epochStart") encodeEpochStart(entry.body.start).copy(buffer, bodyAt);
+  buffer.writeUInt32LE(crc32(buffer, 0, at + 8, at + length), at + 4);
 }
 
 /**
@@ -149,8 +164,8 @@ function bodyLength(body: EntryBody): number {
 }
 
 /** Each mutation: `u8 space · u8 flags · u16 key length · key · [u64 expiry] · [u8 length · content type] · u32 length · value`. */
-function writeMutations(buffer: Buffer, mutations: readonly Mutation[]): void {
-  let at = ENTRY_HEADER_BYTES;
+function writeMutations(buffer: Buffer, start: number, mutations: readonly Mutation[]): void {
+  let at = start;
   for (const mutation of mutations) {
     const { key, value, expiryMs, contentType } = mutation;
     assert(key.length > 0 && key.length <= 0xffff, "a row's key has 1 to 65,535 bytes");

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { EntryBatch } from "../log/entry-batch.ts";
 import { silentLogger } from "../base/logger.ts";
 import { NodeDisk } from "../base/node-disk.ts";
 import { SystemRandom } from "../base/random.ts";
@@ -207,7 +208,7 @@ class Node {
     for (const body of bodies) {
       const entry = encodeEntry({ epoch: 1, sequence: this.log.lastSequence + 1, timestampMs: 5, body });
       await until(() => this.log.roomFor(entry.length + 100) === "yes");
-      this.log.writeBatch([entry], {
+      this.log.writeBatch(EntryBatch.of([entry]), {
         flushedSequence: this.log.durableSequence,
         commitSequence: this.log.durableSequence,
       });

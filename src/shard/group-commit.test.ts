@@ -158,7 +158,7 @@ class World {
   add(count: number): void {
     for (let i = 0; i < count; i++) {
       const sequence = ++this.sequence;
-      this.commit.add(sequence === 1 ? epochStartEntry(1, 1) : dataEntry(sequence, 1, { bytes: 20 }));
+      this.commit.addEncoded(sequence === 1 ? epochStartEntry(1, 1) : dataEntry(sequence, 1, { bytes: 20 }));
     }
   }
 }

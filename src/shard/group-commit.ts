@@ -1,5 +1,7 @@
 import type { Timers } from "../base/clock.ts";
+import { EntryBatch } from "../log/entry-batch.ts";
 import type { Log } from "../log/log.ts";
+import type { Entry } from "../model/entry.ts";
 import type { Sequence } from "../model/position.ts";
 
 interface GroupCommitParts {
@@ -10,6 +12,9 @@ interface GroupCommitParts {
   readonly onFlushed: (sequence: Sequence) => void;
 }
 
+/** Room that a batch begins with at most: a large one need not be followed by another. */
+const GUESS_BYTES_MAX = 262_144;
+
 /**
  * Gathers entries into batches: what queues up while a flush runs is the next batch. No timer, no artificial delay.
  *
@@ -18,8 +23,7 @@ interface GroupCommitParts {
  */
 export class GroupCommit {
   readonly #parts: GroupCommitParts;
-  #queue: Buffer[] = [];
-  #queuedBytes = 0;
+  #batch = new EntryBatch();
   #isScheduled = false;
   #isFlushing = false;
   #isStopped = false;
@@ -31,16 +35,19 @@ export class GroupCommit {
 
   /** Bytes appended but not yet written. */
   get queuedBytes(): number {
-    return this.#queuedBytes;
+    return this.#batch.entryBytes;
   }
 
-  /** Queues one encoded entry; it is written in this turn of the loop, or after the flush that is running. */
-  add(entry: Buffer): void {
-    this.#queue.push(entry);
-    this.#queuedBytes += entry.length;
-    if (this.#isFlushing || this.#isScheduled) return;
-    this.#isScheduled = true;
-    this.#parts.timers.soon(() => this.#start());
+  /** Queues one entry; it is written in this turn of the loop, or after the flush that is running. */
+  add(entry: Entry): void {
+    this.#batch.add(entry);
+    this.#schedule();
+  }
+
+  /** As `add`, of an entry as it lies in another log. */
+  addEncoded(entry: Buffer): void {
+    this.#batch.addEncoded(entry);
+    this.#schedule();
   }
 
   /** Drops what is not written, and calls `done` once no flush is running; what is queued until then is dropped as well. */
@@ -55,19 +62,25 @@ export class GroupCommit {
     this.#drop();
   }
 
+  #schedule(): void {
+    if (this.#isFlushing || this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#parts.timers.soon(() => this.#start());
+  }
+
+  /** The next batch is likely to be about as large as the last. */
   #drop(): void {
-    this.#queue = [];
-    this.#queuedBytes = 0;
+    if (!this.#batch.isEmpty) this.#batch = new EntryBatch(Math.min(this.#batch.entryBytes, GUESS_BYTES_MAX));
   }
 
   #start(): void {
     this.#isScheduled = false;
-    if (!this.#isFlushing && !this.#isStopped && this.#queue.length > 0) this.#writeBatch();
+    if (!this.#isFlushing && !this.#isStopped && !this.#batch.isEmpty) this.#writeBatch();
   }
 
   #writeBatch(): void {
     const { log } = this.#parts;
-    const batch = this.#queue;
+    const batch = this.#batch;
     this.#drop();
     this.#isFlushing = true;
     log.writeBatch(batch, { flushedSequence: log.durableSequence, commitSequence: this.#parts.commitSequence() });
@@ -86,6 +99,6 @@ export class GroupCommit {
       this.#drop();
       done();
     }
-    if (drained.length === 0 && this.#queue.length > 0) this.#writeBatch();
+    if (drained.length === 0 && !this.#batch.isEmpty) this.#writeBatch();
   }
 }

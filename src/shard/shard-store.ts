@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { Clock, Timers } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
-import { decodeEntry, encodeEntry, EntryFormatError, type Entry, type EntryBody } from "../model/entry.ts";
+import { decodeEntry, EntryFormatError, type Entry, type EntryBody } from "../model/entry.ts";
 import type { EpochRef, Sequence, Version } from "../model/position.ts";
 import type { EpochMark, Log, LogRecovery, Room } from "../log/log.ts";
 import type { TreeReader } from "../tree/tree.ts";
@@ -144,7 +144,7 @@ export class ShardStore {
     const timestampMs = this.clock.nowMs();
     const entry: Entry = { epoch: epoch.epoch, sequence: this.#lastSequence + 1, timestampMs, body };
     this.#enter(entry);
-    this.#groupCommit.add(encodeEntry(entry));
+    this.#groupCommit.add(entry);
     return entry.sequence;
   }
 
@@ -174,7 +174,7 @@ export class ShardStore {
     }
     for (const { entry, raw } of entries) {
       this.#enter(entry);
-      this.#groupCommit.add(raw);
+      this.#groupCommit.addEncoded(raw);
     }
   }
 

@@ -1,3 +1,4 @@
+import { EntryBatch } from "../../src/log/entry-batch.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { SeededRandom } from "../../src/base/random.ts";
 import { decodeEntry, encodeEntry } from "../../src/model/entry.ts";
@@ -115,7 +116,7 @@ export class LogFixture {
 
   writeBatch(entries: readonly Buffer[]): void {
     this.waitForRoom(entries.reduce((sum, entry) => sum + entry.length, 0));
-    this.log.writeBatch(entries, {
+    this.log.writeBatch(EntryBatch.of(entries), {
       flushedSequence: this.log.durableSequence,
       commitSequence: this.log.durableSequence,
     });
