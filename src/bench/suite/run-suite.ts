@@ -16,6 +16,8 @@ import { Workbench } from "./workbench.ts";
 
 const TOOLS = ["taskset", "setpriv"];
 const CORES_MIN = 2;
+const END_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const EXIT_INTERRUPTED = 130;
 
 async function main(words: readonly string[]): Promise<number> {
   const plan = understand(words);
@@ -28,6 +30,7 @@ async function main(words: readonly string[]): Promise<number> {
   const [load = 0] = loadavg();
   if (load > 0.5) say(`the machine is busy (load ${load.toFixed(1)}): trust the spread more than the median`);
   const results = await runRows(rows, plan);
+  if (results === null) return EXIT_INTERRUPTED;
   report(results, plan);
   return results.rows.every((row) => markOf(row) === "reached" || markOf(row) === "goal reached") ? 0 : 1;
 }
@@ -44,22 +47,26 @@ function understand(words: readonly string[]): SuitePlan | number {
   }
 }
 
-async function runRows(rows: readonly Row[], plan: SuitePlan): Promise<ResultFile> {
+/** null when it was interrupted: half a run is no result. */
+async function runRows(rows: readonly Row[], plan: SuitePlan): Promise<ResultFile | null> {
   const bench = new Workbench(plan.directory, say);
-  const end = (): void => {
-    // The servers must be gone before this process is: nobody else ends them.
-    void bench.close().finally(() => process.exit(130));
+  const interrupt = (): void => {
+    say("interrupted: ending what was started");
+    // At once, and not when the row that is under way has found out.
+    void bench.close().finally(() => process.exit(EXIT_INTERRUPTED));
   };
-  process.once("SIGINT", end);
-  process.once("SIGTERM", end);
+  for (const signal of END_SIGNALS) process.once(signal, interrupt);
   const results: RowResult[] = [];
   const surroundings = readSurroundings(bench.root);
   try {
-    for (const row of rows) results.push(await runRow(bench, row, plan.form));
+    for (const row of rows) {
+      const result = await runRow(bench, row, plan.form);
+      if (bench.isClosed) return null;
+      results.push(result);
+    }
   } finally {
     await bench.close();
-    process.off("SIGINT", end);
-    process.off("SIGTERM", end);
+    for (const signal of END_SIGNALS) process.off(signal, interrupt);
   }
   return { schema: SCHEMA, surroundings, rows: results };
 }
@@ -82,7 +89,7 @@ async function runRow(bench: Workbench, row: Row, form: Form): Promise<RowResult
     return { ...about, ...outcome, seconds: seconds() };
   } catch (error) {
     const fault = error instanceof Error ? error.message : String(error);
-    say(`  ${row.id} failed: ${fault}`);
+    if (!bench.isClosed) say(`  ${row.id} failed: ${fault}`);
     return { ...about, figures: [], faults: [fault], notes: [], seconds: seconds() };
   } finally {
     await bench.endAll();

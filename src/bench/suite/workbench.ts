@@ -27,6 +27,10 @@ export class Workbench {
     return this.#root;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Tells the person what is going on. */
   say(line: string): void {
     this.#say(line);
