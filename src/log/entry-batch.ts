@@ -16,7 +16,7 @@ const ROOM_BYTES_MIN = 512;
 export class EntryBatch {
   #bytes: Buffer;
   #end: number = BATCH_HEADER_BYTES;
-  #marks: EpochMark[] = [];
+  readonly #marks: EpochMark[] = [];
   #firstSequence: Sequence = 0;
   #lastSequence: Sequence = 0;
   #firstEpoch: Epoch = 0;
