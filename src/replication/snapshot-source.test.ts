@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MemberFixture, NODES } from "../../tests/support/member-fixture.ts";
+import { proveCaught } from "../../tests/support/prove-caught.ts";
 import { SPACE } from "../model/entry.ts";
 import { NO_EPOCH, type Sequence } from "../model/position.ts";
 
@@ -31,18 +32,20 @@ class Source {
 }
 
 describe("A leader that goes on with a copy which another one began", () => {
-  it("gives no rows before its tree has taken in what the base names, since no replay would bring it back", () => {
-    const source = new Source();
-    const { leader } = source;
-    assert.ok(leader.store.tree.position().appliedSequence < 5);
-    source.ask(5);
-    assert.equal(leader.all("RANGE").length, 0);
-    leader.advance(10);
-    source.ask(5);
-    const { header, body } = leader.last("RANGE");
-    assert.equal(header.base, 5);
-    assert.ok(header.mayHoldThrough >= 5);
-    assert.ok(body.includes("key 3"));
+  it("gives no rows before its tree has taken in what the base names, since no replay would bring it back (M98)", () => {
+    proveCaught("M98", () => {
+      const source = new Source();
+      const { leader } = source;
+      assert.ok(leader.store.tree.position().appliedSequence < 5);
+      source.ask(5);
+      assert.equal(leader.all("RANGE").length, 0);
+      leader.advance(10);
+      source.ask(5);
+      const { header, body } = leader.last("RANGE");
+      assert.equal(header.base, 5);
+      assert.ok(header.mayHoldThrough >= 5);
+      assert.ok(body.includes("key 3"));
+    });
   });
 
   it("has the copy start over when its log does not reach the base at all", () => {
