@@ -99,6 +99,6 @@ export class GroupCommit {
       this.#drop();
       done();
     }
-    if (drained.length === 0 && !this.#batch.isEmpty) this.#writeBatch();
+    if (drained.length === 0 && !this.#batch.isEmpty) this.#schedule();
   }
 }
