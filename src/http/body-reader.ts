@@ -3,6 +3,8 @@ import type { ByteBudget } from "./byte-budget.ts";
 import type { HttpSettings } from "./settings.ts";
 
 const FIRST_BUFFER_BYTES = 65_536;
+/** A body announced with so much or more takes its whole share of the budget when it begins. */
+const LARGE_BODY_BYTES = 1_048_576;
 
 /** How a body is to be read. */
 export interface BodyOrder {
@@ -17,7 +19,9 @@ export interface BodyOrder {
  * Reads the body of one request, its limits enforced as it arrives.
  *
  * Owns the bytes read so far and their share of the node's budget, which stays taken until `release`. Memory grows with what
- * has arrived, never with what was announced. `done` is called once, with the body or with the error that ended it; after
+ * has arrived, never with what was announced. A large body that could not be held whole is refused at its beginning: forty
+ * that begin at once would else use the budget up together, and nearly all of them fail half-way. What a slow one has been
+ * granted and not used goes back after a while, so that announcing alone keeps nobody out. `done` is called once, with the body or with the error that ended it; after
  * an error nothing more is taken. When the connection breaks it is not called at all.
  */
 export class BodyReader {
@@ -57,6 +61,8 @@ export class BodyReader {
     }
     this.#sweeps = 0;
     this.#byteCountBefore = this.#byteCount;
+    this.#budget.giveBack(Math.max(0, this.#bytesTaken - this.#byteCount));
+    this.#bytesTaken = Math.min(this.#bytesTaken, this.#byteCount);
   }
 
   /** Ends the reading from outside: the client is too slow, or its bytes are no body. */
@@ -81,12 +87,22 @@ export class BodyReader {
       this.#finish(bodyTooLarge(bytesMax));
     } else if (discard) {
       this.#byteCount = total;
-    } else if (!this.#budget.take(chunk.length)) {
+    } else if (!this.#grant(total)) {
       this.#finish(new KvError("OVERLOADED", "This node holds as many bytes of request bodies as it may"));
     } else {
-      this.#bytesTaken += chunk.length;
       this.#append(chunk, total);
     }
+  }
+
+  /** Takes from the budget what a body that has come to `total` bytes needs; false when there is not that much. */
+  #grant(total: number): boolean {
+    const { byteCount } = this.#order;
+    const isLargeStart = this.#byteCount === 0 && byteCount !== null && byteCount >= LARGE_BODY_BYTES;
+    const moreBytes = (isLargeStart ? Math.max(total, byteCount) : total) - this.#bytesTaken;
+    if (moreBytes <= 0) return true;
+    if (!this.#budget.take(moreBytes)) return false;
+    this.#bytesTaken += moreBytes;
+    return true;
   }
 
   #append(chunk: Buffer, total: number): void {
