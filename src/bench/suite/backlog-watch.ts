@@ -9,9 +9,8 @@ export interface BacklogSample {
 }
 
 const INTERVAL_MS = 250;
-/** The log is as far ahead as the tree lets it get, up and down with each run: compare the peaks of some seconds. */
-const PEAK_SECONDS = 5;
-const SETTLED_SECONDS = 10;
+/** The log runs ahead and the tree catches up, in swings of some seconds: compare the peaks of the first and last ten. */
+const PEAK_SECONDS = 10;
 /** Room for where in its swing a sample happens to fall. */
 const TOLERANCE = 1.1;
 
@@ -27,19 +26,27 @@ export function watchBacklog(node: KvNode): Sampler<BacklogSample> {
   });
 }
 
+/** The samples of the last `seconds`, counted from where those begin: without what came before the run that counts. */
+export function samplesOfLast(seconds: number, samples: readonly BacklogSample[]): BacklogSample[] {
+  const start = Math.max(0, (samples.at(-1)?.atSeconds ?? 0) - seconds);
+  return samples
+    .filter(({ atSeconds }) => atSeconds >= start)
+    .map((sample) => ({ ...sample, atSeconds: sample.atSeconds - start }));
+}
+
 /**
- * null when the log was no further ahead of the tree at the end than after ten seconds, else what was wrong. A run that is
- * too short to tell is a fault too if it `mustTell`.
+ * null when the log was no further ahead of the tree in the last ten seconds than in the first ten, else what was wrong. A run
+ * that is too short to tell is a fault too if it `mustTell`.
  */
 export function backlogFault(samples: readonly BacklogSample[], mustTell: boolean): string | null {
   const end = samples.at(-1)?.atSeconds ?? 0;
-  if (end < SETTLED_SECONDS + PEAK_SECONDS) {
+  if (end < 2 * PEAK_SECONDS) {
     return mustTell ? `the run of ${end.toFixed(0)} s is too short to see whether the log outgrows the tree` : null;
   }
-  const early = peak(samples, SETTLED_SECONDS);
-  const late = peak(samples, end);
+  const early = peak(samples.filter(({ atSeconds }) => atSeconds <= PEAK_SECONDS));
+  const late = peak(samples.filter(({ atSeconds }) => atSeconds > end - PEAK_SECONDS));
   if (late <= early * TOLERANCE) return null;
-  return `the log got further ahead of the tree: ${early} entries after ${SETTLED_SECONDS} s, ${late} at the end`;
+  return `the log got further ahead of the tree: up to ${early} entries in the first ten seconds, ${late} in the last ten`;
 }
 
 /** How often the tree was seen to have taken something in: at most as often as it was written. */
@@ -50,9 +57,6 @@ export function countTreeRuns(samples: readonly BacklogSample[]): number {
   }).length;
 }
 
-function peak(samples: readonly BacklogSample[], untilSeconds: number): number {
-  const within = samples.filter(
-    ({ atSeconds }) => atSeconds <= untilSeconds && atSeconds > untilSeconds - PEAK_SECONDS,
-  );
-  return Math.max(0, ...within.map(({ unappliedEntries }) => unappliedEntries));
+function peak(samples: readonly BacklogSample[]): number {
+  return Math.max(0, ...samples.map(({ unappliedEntries }) => unappliedEntries));
 }

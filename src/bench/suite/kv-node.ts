@@ -49,6 +49,8 @@ export class KvNode {
   async waitReady(): Promise<void> {
     const started = this.#process;
     const ready = waitUntil(`node ${this.shard} is ready`, { seconds: READY_SECONDS }, async () => {
+      // Nothing to wait for any more; `died` has told.
+      if (!started.isRunning) return true;
       const response = await fetch(`http://${HOST}:${this.httpPort}/readyz`);
       await response.arrayBuffer();
       return response.status === 200;

@@ -22,15 +22,18 @@ interface CsvRow {
 }
 
 const FIRST_GUESS = 10_000;
+/** Of the run's length: long enough that a server has compiled what it runs. */
+const REHEARSAL_SHARE = 0.15;
 const ROOM = 1.08;
 const ATTEMPTS = 4;
 
 /**
- * Runs `redis-benchmark` for at least `seconds`. It only knows numbers of requests, so a short run first says how many
- * that takes; it also warms the server up.
+ * Runs `redis-benchmark` for at least `seconds`. It only knows numbers of requests, so a rehearsal first says how many that
+ * takes; it also warms the server up.
  */
 export async function runRedisBenchmark(bench: Workbench, load: RespLoad, seconds: number): Promise<LoadFigures> {
-  let { rps } = await runOnce(bench, load, FIRST_GUESS * Math.sqrt(load.pipeline));
+  const first = await runOnce(bench, load, FIRST_GUESS * Math.sqrt(load.pipeline));
+  let { rps } = await runOnce(bench, load, Math.ceil(first.rps * seconds * REHEARSAL_SHARE));
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const operations = Math.ceil(rps * seconds * ROOM);
     const row = await runOnce(bench, load, operations);
@@ -38,7 +41,6 @@ export async function runRedisBenchmark(bench: Workbench, load: RespLoad, second
     if (took >= seconds) {
       return { opsPerSecond: row.rps, seconds: took, operations, p50Ms: row.p50, p99Ms: row.p99 };
     }
-    // The first guess was made on a cold server.
     rps = Math.max(rps, row.rps) * ROOM;
   }
   throw new Error(`redis-benchmark did not last ${seconds} s`);

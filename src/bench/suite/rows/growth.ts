@@ -1,5 +1,5 @@
 import { type Contestant, measureInTurn, ratioFigure } from "../alternate.ts";
-import { backlogFault, countTreeRuns, watchBacklog } from "../backlog-watch.ts";
+import { backlogFault, countTreeRuns, samplesOfLast, watchBacklog } from "../backlog-watch.ts";
 import { KvCluster } from "../kv-cluster.ts";
 import type { KvNode } from "../kv-node.ts";
 import { preload } from "../preload.ts";
@@ -92,7 +92,7 @@ function contestant(
       const watch = watchBacklog(node);
       const before = await node.metrics();
       const result = await runRedisBenchmark(bench, { ...load, valueBytes: VALUE_BYTES, core: null }, plan.seconds);
-      const samples = await watch.stop();
+      const samples = samplesOfLast(result.seconds, await watch.stop());
       const after = await node.metrics();
       const errors = after.value("kv_resp_errors_total") - before.value("kv_resp_errors_total");
       if (errors > 0) throw new Error(`${errors} commands failed with ${name} keys`);

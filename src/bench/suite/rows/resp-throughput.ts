@@ -1,8 +1,9 @@
 import { alternate } from "../alternate.ts";
-import { backlogFault, watchBacklog } from "../backlog-watch.ts";
+import { backlogFault, samplesOfLast, watchBacklog } from "../backlog-watch.ts";
 import { LOAD_CORE, SERVER_CORE } from "../cores.ts";
 import { KvCluster } from "../kv-cluster.ts";
 import type { KvNode } from "../kv-node.ts";
+import type { LoadFigures } from "../load-figures.ts";
 import { RedisPeer } from "../peers/redis-peer.ts";
 import { preload } from "../preload.ts";
 import { type RespLoad, runRedisBenchmark } from "../redis-benchmark.ts";
@@ -103,25 +104,28 @@ async function measure(bench: Workbench, target: Target, plan: Plan): Promise<Ro
         unit: "ops/s",
         measure: async () => {
           const watch = watchBacklog(kv);
-          const rate = await use.during("kv", kv, async () =>
+          const { opsPerSecond, seconds } = await use.during("kv", kv, async () =>
             measuredKv(kv, async () => runRedisBenchmark(bench, load(kv.respPort), plan.seconds)),
           );
-          const fault = backlogFault(await watch.stop(), plan.judgesBacklog);
-          if (fault !== null) faults.push(fault);
+          const fault = backlogFault(samplesOfLast(seconds, await watch.stop()), plan.judgesBacklog);
+          if (fault !== null) {
+            faults.push(fault);
+            bench.say(`  not valid: ${fault}`);
+          }
           // What the tree still has to take in must not cost Redis its core.
           await kv.waitDrained();
-          return rate;
+          return opsPerSecond;
         },
       },
       peer: {
         name: REDIS,
         unit: "ops/s",
         measure: async () => {
-          const rate = await use.during("Redis", redis, async () =>
+          const { opsPerSecond } = await use.during("Redis", redis, async () =>
             measuredRedis(redis, async () => runRedisBenchmark(bench, load(redis.port), plan.seconds)),
           );
           await redis.waitIdle();
-          return rate;
+          return opsPerSecond;
         },
       },
     },
@@ -130,10 +134,10 @@ async function measure(bench: Workbench, target: Target, plan: Plan): Promise<Ro
   return { figures: [figure], faults: [...new Set(faults)], notes: use.notes() };
 }
 
-type Run = () => Promise<{ readonly opsPerSecond: number; readonly operations: number }>;
+type Run = () => Promise<LoadFigures>;
 
 /** The node must itself have counted the commands, and no error. */
-async function measuredKv(kv: KvNode, run: Run): Promise<number> {
+async function measuredKv(kv: KvNode, run: Run): Promise<LoadFigures> {
   const read = async (): Promise<Counts> => {
     const metrics = await kv.metrics();
     return { commands: metrics.value("kv_resp_commands_total"), errors: metrics.value("kv_resp_errors_total") };
@@ -141,7 +145,7 @@ async function measuredKv(kv: KvNode, run: Run): Promise<number> {
   return counted("kv", read, run);
 }
 
-async function measuredRedis(redis: RedisPeer, run: Run): Promise<number> {
+async function measuredRedis(redis: RedisPeer, run: Run): Promise<LoadFigures> {
   const read = async (): Promise<Counts> => ({
     commands: await redis.info("total_commands_processed"),
     errors: (await redis.info("total_error_replies")) + (await redis.info("keyspace_misses")),
@@ -154,12 +158,14 @@ interface Counts {
   readonly errors: number;
 }
 
-async function counted(name: string, read: () => Promise<Counts>, run: Run): Promise<number> {
+async function counted(name: string, read: () => Promise<Counts>, run: Run): Promise<LoadFigures> {
   const before = await read();
-  const { opsPerSecond, operations } = await run();
+  const figures = await run();
   const after = await read();
   const commands = after.commands - before.commands;
   const errors = after.errors - before.errors;
-  if (commands >= operations && errors === 0) return opsPerSecond;
-  throw new Error(`${name} counted ${commands} commands and ${errors} errors or misses where ${operations} were sent`);
+  if (commands >= figures.operations && errors === 0) return figures;
+  throw new Error(
+    `${name} counted ${commands} commands and ${errors} errors or misses where ${figures.operations} were sent`,
+  );
 }
