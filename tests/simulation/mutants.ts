@@ -38,7 +38,12 @@ export const SIMULATED_MUTANTS: readonly SimulatedMutant[] = [
   simulated("M45", "a leader answers with what is not committed", "failovers", 10),
   simulated("M46", "deletes that are not committed are not waited for", "failovers", 1),
   simulated("M47", "the memtable has an entry only after the log has it", "failovers", 1),
-  simulated("M48", "a miss or a failed precondition is answered although what it saw is not committed", "failovers", 10),
+  simulated(
+    "M48",
+    "a miss or a failed precondition is answered although what it saw is not committed",
+    "failovers",
+    10,
+  ),
   simulated("M54", "the log is trimmed although a replica that is away needs it", "retention", 12),
   simulated("M55", "a snapshot holds what is not committed", "torn-copies", 3),
   simulated("M56", "a copy counts as whole before its log has caught up with its rows", "copies", 3),
