@@ -28,10 +28,20 @@ export function renderLastAnswer(answer: Answer, isHead: boolean): Buffer {
 }
 
 /** Status line and headers as `writeAnswer` sends them, up to what depends on the connection: a binary string. */
-export function answerHead({ status, headers, body }: Answer): string {
+export function answerHead(answer: Answer): string {
+  return headStart(answer) + lengthLine(answer.status, answer.body?.length ?? 0);
+}
+
+/** The same without the body's length. */
+export function headStart({ status, headers }: Answer): string {
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Error"}\r\n`;
   for (let i = 0; i + 1 < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  return hasBody(status) ? `${head}Content-Length: ${body?.length ?? 0}\r\n` : head;
+  return head;
+}
+
+/** The line that tells the body's length, where there can be one. */
+export function lengthLine(status: number, byteCount: number): string {
+  return hasBody(status) ? `Content-Length: ${byteCount}\r\n` : "";
 }
 
 /** Writes all of `body` but its last slice, which is given to `last` once the others have been taken. */

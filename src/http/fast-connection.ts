@@ -223,21 +223,43 @@ export class FastConnection implements ClientConnection {
 
   readonly #onReply = (reply: Reply): void => {
     const request = this.#request;
-    if (request !== null) this.#answer(hotAnswer(this.#door.gateway, request, reply));
+    if (request !== null) this.#answerReply(request, reply);
     if (!this.#isWorking) this.#goOn();
   };
 
+  #answerReply(request: HotRequest, reply: Reply): void {
+    const { gateway, templates } = this.#door;
+    const answerOf = (one: Reply): Answer => hotAnswer(gateway, request, one);
+    const text = templates.text(reply, answerOf);
+    if (text === null) {
+      this.#answer(answerOf(reply));
+    } else if (this.#onAnswered(text.status)) {
+      const head = text.head + this.#tail();
+      if (request.method === "HEAD") this.#output.add(head, null);
+      else this.#output.add(head + text.body, text.value);
+    }
+  }
+
   #answer(answer: Answer): void {
     const isHead = this.#request?.method === "HEAD";
+    if (this.#onAnswered(answer.status)) {
+      this.#output.add(answerHead(answer) + this.#tail(), isHead ? null : answer.body);
+    }
+  }
+
+  /** The request is over. False when nobody is there to read its answer. */
+  #onAnswered(status: number): boolean {
     this.#isRunning = false;
     this.#giveBack();
-    this.#count(answer.status);
+    this.#count(status);
     this.#request = null;
     this.#sweeps = 0;
-    if (this.#isOver || this.#socket.destroyed) return;
+    return !this.#isOver && !this.#socket.destroyed;
+  }
+
+  #tail(): string {
     const { tail } = this.#door;
-    const head = answerHead(answer) + (this.#isStopping ? tail.close() : tail.keepAlive());
-    this.#output.add(head, isHead ? null : answer.body);
+    return this.#isStopping ? tail.close() : tail.keepAlive();
   }
 
   /** Sends what has gathered and reads on, or ends where no more is to come. */

@@ -1,5 +1,6 @@
 import type { Clock, Timers } from "../base/clock.ts";
 import type { Gateway } from "../node/gateway.ts";
+import type { AnswerTemplates } from "./answer-template.ts";
 import type { ByteBudget } from "./byte-budget.ts";
 import type { HeadTail } from "./head-tail.ts";
 import type { HttpMetrics } from "./metrics.ts";
@@ -18,4 +19,5 @@ export interface FrontDoor {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly tail: HeadTail;
+  readonly templates: AnswerTemplates;
 }

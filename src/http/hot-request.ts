@@ -8,12 +8,24 @@ import type { OriginGuard } from "./origin-guard.ts";
 const HEAD_BYTES_MAX = 4096;
 const HEAD_END = "\r\n\r\n";
 /** What may stand in a path without a second reading of it: no query, nothing that the ordinary server refuses or changes. */
+const KEY_CHARACTER = /[\w!$%&'()*+,./:;=@~-]/;
 const REQUEST_LINE = /^(GET|HEAD|PUT|DELETE) \/v1\/kv\/([\w!$%&'()*+,./:;=@~-]+) HTTP\/1\.1$/;
+const VERSION_END = " HTTP/1.1";
+/** Longer ones are parsed each time: ten thousand connections keep theirs. */
+const KEPT_TAIL_BYTES_MAX = 1024;
 const PARTIAL_REST = /^([\w!$%&'()*+,./:;=@~-]*)( .*)?$/s;
-const LINE_ENDING = " HTTP/1.1\r";
+const LINE_ENDING: string = `${VERSION_END}\r`;
 
 export type HotMethod = "GET" | "HEAD" | "PUT" | "DELETE";
 const METHODS: readonly HotMethod[] = ["GET", "HEAD", "PUT", "DELETE"];
+const OPENINGS = METHODS.map((method) => ({
+  method,
+  opening: new Uint8Array(Buffer.from(`${method} ${KEY_PREFIX}`, "latin1")),
+}));
+/** By byte: 1 for those that REQUEST_LINE takes in a key. */
+const IS_KEY_BYTE: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
+  KEY_CHARACTER.test(String.fromCharCode(byte)) ? 1 : 0,
+);
 
 /** A request of one of the hot shapes, understood up to its body. */
 export interface HotRequest {
@@ -27,19 +39,24 @@ export interface HotRequest {
 /** "unfinished": a hot request so far, and no fault in it. "other": whatever else. */
 export type HotReading = HotRequest | "unfinished" | "other";
 
+/** A request's end behind its key, kept from the last one: version, headers, empty line. */
+interface KnownTail {
+  readonly bytes: Uint8Array;
+  readonly headers: HotHeaders;
+}
+
 /**
  * Reads the heads of one connection's requests: a strict subset of what the ordinary server takes.
  *
- * Owns the headers read last: clients repeat theirs byte by byte, so most are compared, not parsed. Whatever is not certain
- * to mean the same to both is "other".
+ * Owns the tails read last: clients repeat theirs byte by byte, so most are compared, not parsed, for a third of the time.
+ * That is sound because no byte of a key can start a tail. Whatever is not certain to mean the same to both is "other".
  */
 export class HotRequestReader {
   readonly #guard: OriginGuard;
   readonly #localAddress: string | undefined;
-  #lines = "";
-  #headers: HotHeaders | null = null;
-  #linesWithBody = "";
-  #headersWithBody: HotHeaders | null = null;
+  /** Writes have other headers than the rest, and clients mix both. */
+  #writeTail: KnownTail | null = null;
+  #otherTail: KnownTail | null = null;
 
   constructor(guard: OriginGuard, localAddress: string | undefined) {
     this.#guard = guard;
@@ -48,6 +65,19 @@ export class HotRequestReader {
 
   /** Reads the head that starts at `start` of `bytes`. */
   read(bytes: Buffer, start: number): HotReading {
+    const method = methodAt(bytes, start);
+    if (method === null) return this.#readSlowly(bytes, start);
+    const keyStart = start + method.length + 1 + KEY_PREFIX.length;
+    let keyEnd = keyStart;
+    while (IS_KEY_BYTE[bytes[keyEnd] ?? 0] === 1) keyEnd++;
+    const tail = method === "PUT" ? this.#writeTail : this.#otherTail;
+    if (tail === null || !hasBytesAt(bytes, keyEnd, tail.bytes)) return this.#readSlowly(bytes, start);
+    const key = hotKey(bytes.toString("latin1", keyStart, keyEnd));
+    if (key === null) return "other";
+    return { method, key, headers: tail.headers, headEnd: keyEnd + tail.bytes.length };
+  }
+
+  #readSlowly(bytes: Buffer, start: number): HotReading {
     const end = bytes.indexOf(HEAD_END, start, "latin1");
     if (end === -1) return mayBecomeHot(bytes, start) ? "unfinished" : "other";
     if (end - start > HEAD_BYTES_MAX) return "other";
@@ -57,27 +87,38 @@ export class HotRequestReader {
     const [, methodText, path = ""] = REQUEST_LINE.exec(head.slice(0, lineEnd)) ?? [];
     const method = METHODS.find((one) => one === methodText);
     if (method === undefined) return "other";
-    const headers = this.#readHeaders(head.slice(lineEnd), method === "PUT");
+    const headers = readHotHeaders(head.slice(lineEnd), this.#guard, this.#localAddress);
     const key = hotKey(path);
     if (headers === null || key === null || (headers.byteCount > 0 && method !== "PUT")) return "other";
-    return { method, key, headers, headEnd: end + HEAD_END.length };
+    const headEnd = end + HEAD_END.length;
+    this.#keepTail(method, {
+      // A copy of its own: a piece of a pooled buffer would keep all of that one alive.
+      bytes: new Uint8Array(bytes.subarray(start + lineEnd - VERSION_END.length, headEnd)),
+      headers,
+    });
+    return { method, key, headers, headEnd };
   }
 
-  /** Requests with a body have other headers than those without, and clients mix both. */
-  #readHeaders(lines: string, isWrite: boolean): HotHeaders | null {
-    if (isWrite) {
-      if (lines !== this.#linesWithBody) {
-        this.#headersWithBody = readHotHeaders(lines, this.#guard, this.#localAddress);
-        this.#linesWithBody = lines;
-      }
-      return this.#headersWithBody;
-    }
-    if (lines !== this.#lines) {
-      this.#headers = readHotHeaders(lines, this.#guard, this.#localAddress);
-      this.#lines = lines;
-    }
-    return this.#headers;
+  #keepTail(method: HotMethod, tail: KnownTail): void {
+    if (tail.bytes.length > KEPT_TAIL_BYTES_MAX) return;
+    if (method === "PUT") this.#writeTail = tail;
+    else this.#otherTail = tail;
   }
+}
+
+function methodAt(bytes: Buffer, start: number): HotMethod | null {
+  for (const { method, opening } of OPENINGS) {
+    if (bytes[start] === opening[0] && hasBytesAt(bytes, start, opening)) return method;
+  }
+  return null;
+}
+
+/** A loop: a call into the runtime costs more than comparing a head. */
+function hasBytesAt(bytes: Buffer, start: number, expected: Uint8Array): boolean {
+  const { length } = expected;
+  if (bytes.length - start < length) return false;
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== expected[i]) return false;
+  return true;
 }
 
 function hotKey(path: string): Key | null {

@@ -7,6 +7,7 @@ import { findListener, processPhrase } from "../base/process-finder.ts";
 import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Gateway } from "../node/gateway.ts";
+import { AnswerTemplates } from "./answer-template.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { errorOfFault, type ParserFault } from "./client-fault.ts";
 import type { ClientConnection } from "./client-connection.ts";
@@ -85,6 +86,7 @@ export class HttpServer {
       gateway,
       clock,
       timers: options.timers,
+      templates: new AnswerTemplates(),
       tail: new HeadTail(clock, this.#settings.idleMsMax),
       metrics,
       settings: this.#settings,

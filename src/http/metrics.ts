@@ -1,13 +1,13 @@
-import { Counter, Gauge, Histogram, Registry } from "@prometheus-io/client";
+import { Counter, Gauge, Registry } from "@prometheus-io/client";
+import { DurationHistogram } from "./duration-histogram.ts";
 import type { MetricFamily, MetricSource } from "./metric-family.ts";
 
-const DURATION_BUCKETS_SECONDS = [
-  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-];
+const DURATION_NAME = "kv_http_request_duration_seconds";
+const DURATION_HELP = "From a request's head to the end of its answer, by route";
 
 interface RouteCounts {
   readonly countByStatus: Map<number, number>;
-  readonly durations: { observe(seconds: number): void };
+  readonly durations: DurationHistogram;
 }
 
 /**
@@ -21,24 +21,18 @@ export class HttpMetrics {
   readonly #sources: readonly MetricSource[];
   readonly #countsByRoute = new Map<string, RouteCounts>();
   readonly #requests: Counter<"route" | "code">;
-  readonly #durations: Histogram<"route">;
+  readonly #labels: Readonly<Record<string, string>>;
   readonly #familyMetrics = new Map<string, Counter<string> | Gauge<string>>();
 
   /** `labels` go on every number: node and shard. */
   constructor(labels: Readonly<Record<string, string>>, sources: readonly MetricSource[]) {
     this.#sources = sources;
+    this.#labels = labels;
     this.#registry.setDefaultLabels({ ...labels });
     this.#requests = new Counter({
       name: "kv_http_requests_total",
       help: "HTTP requests answered, by route and status",
       labelNames: ["route", "code"],
-      registers: [this.#registry],
-    });
-    this.#durations = new Histogram({
-      name: "kv_http_request_duration_seconds",
-      help: "From a request's head to the end of its answer, by route",
-      labelNames: ["route"],
-      buckets: DURATION_BUCKETS_SECONDS,
       registers: [this.#registry],
     });
   }
@@ -51,7 +45,7 @@ export class HttpMetrics {
   count(route: string, status: number, durationMs: number): void {
     let counts = this.#countsByRoute.get(route);
     if (counts === undefined) {
-      counts = { countByStatus: new Map(), durations: this.#durations.labels(route) };
+      counts = { countByStatus: new Map(), durations: new DurationHistogram() };
       this.#countsByRoute.set(route, counts);
     }
     counts.countByStatus.set(status, (counts.countByStatus.get(status) ?? 0) + 1);
@@ -71,7 +65,16 @@ export class HttpMetrics {
     for (const source of this.#sources) {
       for (const family of source()) this.#carryOver(family);
     }
-    return this.#registry.metrics();
+    return (await this.#registry.metrics()) + this.#renderDurations();
+  }
+
+  #renderDurations(): string {
+    let text = `\n# HELP ${DURATION_NAME} ${DURATION_HELP}\n# TYPE ${DURATION_NAME} histogram\n`;
+    for (const [route, { durations }] of this.#countsByRoute) {
+      const labels = Object.entries({ route, ...this.#labels }).map(([name, value]) => `${name}="${escaped(value)}"`);
+      text += durations.render(DURATION_NAME, labels.join(","));
+    }
+    return text;
   }
 
   #carryOverRequests(): void {
@@ -97,4 +100,9 @@ export class HttpMetrics {
     this.#familyMetrics.set(name, metric);
     return metric;
   }
+}
+
+/** As the text format wants a label's value. */
+function escaped(value: string): string {
+  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
