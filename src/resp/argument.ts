@@ -4,9 +4,10 @@ import { LIMITS } from "../model/limits.ts";
 import { CommandError } from "./command-error.ts";
 
 /**
- * One word of a command: a binary string (one character a byte) when it is short, else its bytes, which nobody else owns.
+ * One word of a command: a binary string (one character a byte), or its bytes, which nobody else owns, where they are many or
+ * where a value is likely to stand.
  *
- * Keys, options and small values are short: V8 makes such a string faster than a view into a buffer, maps take it as it is,
+ * Names, keys and options are short: V8 makes such a string faster than a view into a buffer, maps take it as it is,
  * and it keeps nothing of what was read from the socket alive.
  */
 export type Argument = string | Buffer;

@@ -25,7 +25,7 @@ function parse(bytes: Buffer, cuts: readonly number[] = []): { commands: string[
 
 function textOf(word: Argument): string {
   if (typeof word === "string") assert.ok(word.length <= SHORT_BYTES_MAX);
-  else assert.ok(word.length > SHORT_BYTES_MAX);
+  else assert.ok(word.length > 24, "a short word is a string");
   return word.toString("latin1");
 }
 

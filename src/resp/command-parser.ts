@@ -14,6 +14,9 @@ const LINE_FEED = 0x0a;
 const DIGIT_ZERO = 0x30;
 /** Counts and lengths with so many digits are read without a string. */
 const FAST_DIGITS_MAX = 8;
+/** Words from here on are values, or options: the longer ones are wanted as bytes. */
+const FIRST_VALUE_INDEX = 2;
+const SHORT_VALUE_BYTES_MAX = 24;
 const NOTHING: Buffer = Buffer.alloc(0);
 
 /**
@@ -30,6 +33,7 @@ export class CommandParser {
   /** Bytes of line ends still to be passed over. */
   #skip = 0;
   #words: Argument[] = [];
+  #lastName = "";
   /** Words of the command still to come; null between commands. */
   #wordsLeft: number | null = null;
   /** Bytes of the word being gathered still to come; -1 when none is. */
@@ -131,18 +135,43 @@ export class CommandParser {
     if (this.#pieces.length > 0) {
       this.#pieces.push(this.#chunk.subarray(this.#at, end));
       const bytes = Buffer.concat(this.#pieces);
-      this.#words.push(bytes.length <= SHORT_BYTES_MAX ? bytes.toString("latin1") : bytes);
+      this.#words.push(bytes.length <= this.#textBytesMax ? bytes.toString("latin1") : bytes);
       this.#pieces = [];
-    } else if (length <= SHORT_BYTES_MAX) {
-      this.#words.push(this.#chunk.toString("latin1", this.#at, end));
-    } else {
-      this.#words.push(Buffer.from(this.#chunk.subarray(this.#at, end)));
-    }
+    } else this.#words.push(this.#wordOf(end));
     this.#at = end;
     this.#bytesLeft = -1;
     this.#wordsLeft = (this.#wordsLeft ?? 1) - 1;
     this.#skip = 2;
     return true;
+  }
+
+  /** The word from here to `end`, all of it in this chunk. */
+  #wordOf(end: number): Argument {
+    const length = end - this.#at;
+    if (this.#words.length === 0 && length <= SHORT_BYTES_MAX) return this.#nameOf(end);
+    if (length <= this.#textBytesMax) {
+      return this.#chunk.toString("latin1", this.#at, end);
+    }
+    const bytes = Buffer.allocUnsafe(length);
+    this.#chunk.copy(bytes, 0, this.#at, end);
+    return bytes;
+  }
+
+  /** The command's name: mostly the one of the command before, for which no string has to be made. */
+  #nameOf(end: number): Argument {
+    const last = this.#lastName;
+    const length = end - this.#at;
+    let same = last.length === length ? length : -1;
+    while (same > 0 && last.charCodeAt(same - 1) === this.#chunk[this.#at + same - 1]) same--;
+    if (same === 0) return last;
+    const name = this.#chunk.toString("latin1", this.#at, end);
+    if (length <= SHORT_VALUE_BYTES_MAX) this.#lastName = name;
+    return name;
+  }
+
+  /** How long the next word may be to be handed out as a string. */
+  get #textBytesMax(): number {
+    return this.#words.length < FIRST_VALUE_INDEX ? SHORT_BYTES_MAX : SHORT_VALUE_BYTES_MAX;
   }
 
   /** The number behind the first character of a line; null when its end has not arrived. */

@@ -3,6 +3,8 @@ const SLAB_BYTES_MIN = 1024;
 const SLAB_BYTES_MAX = 16_384;
 /** Longer values go out as they are: joining them with others would copy them. */
 const COPIED_BYTES_MAX = 4096;
+/** Shorter text is written faster by the character than by a call out. */
+const SPELLED_BYTES_MAX = 24;
 const NO_SLAB: Buffer = Buffer.alloc(0);
 const LINE_ENDS = /[\r\n]/g;
 
@@ -106,7 +108,14 @@ export class ReplyWriter {
       return;
     }
     this.#reserve(text.length);
-    this.#end += this.#slab.write(text, this.#end, "latin1");
+    if (text.length > SPELLED_BYTES_MAX) {
+      this.#end += this.#slab.write(text, this.#end, "latin1");
+      return;
+    }
+    const slab = this.#slab;
+    let end = this.#end;
+    for (let i = 0; i < text.length; i++) slab[end++] = text.charCodeAt(i);
+    this.#end = end;
   }
 
   #bytes(bytes: Buffer): void {
