@@ -14,7 +14,7 @@ interface Moment {
  * Counts by the millisecond: what of one moment is committed in part counts until all of it is.
  */
 export class UncommittedTail {
-  #moments: Moment[] = [];
+  readonly #moments: Moment[] = [];
   #head = 0;
   #bytes = 0;
   #count = 0;

@@ -131,7 +131,6 @@ export class CommandParser {
       this.#at = end;
       return false;
     }
-    const length = this.#bytesLeft;
     if (this.#pieces.length > 0) {
       this.#pieces.push(this.#chunk.subarray(this.#at, end));
       const bytes = Buffer.concat(this.#pieces);
