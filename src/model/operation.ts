@@ -30,6 +30,11 @@ export interface SetOperation {
   readonly condition: Condition | null;
   /** Whether the answer carries the record that was there before. */
   readonly returnOld: boolean;
+  /**
+   * The asker does not care whether the key was there. A blind set without condition and expiry reads nothing, so that it also
+   * replaces a damaged row, and its answer says `created: false`.
+   */
+  readonly isBlind?: true;
 }
 
 export interface DeleteOperation {

@@ -88,6 +88,18 @@ describe("evaluating a set", () => {
     assert.equal(replaced.saw, 4);
   });
 
+  test("that is blind reads nothing: it replaces even a damaged row, alone and in a batch", () => {
+    const state = { ...stateOf({}), get: () => assert.fail("nothing is read") };
+    const blind = set("k", "v", { isBlind: true });
+    const { result, mutations } = evaluate(blind, state);
+    assert.deepEqual(result, { kind: "written", version: NEXT, created: false, old: null });
+    assert.deepEqual(summary(mutations), ["set k=v"]);
+    const batch = evaluate({ kind: "batch", operations: [blind] }, state);
+    assert.deepEqual([batch.result, batch.mutations], [{ kind: "batch", results: [result] }, mutations]);
+    const conditional = set("k", "v", { isBlind: true, condition: { kind: "absent" } });
+    assert.equal(evaluate(conditional, stateOf({ k: { text: "old" } })).result.kind, "not-met");
+  });
+
   test("hands out the old record only when asked to", () => {
     const { result } = evaluate(set("k", "v", { returnOld: true }), stateOf({ k: { text: "old" } }));
     assert.equal(result.kind === "written" && result.old?.value.toString(), "old");

@@ -70,6 +70,8 @@ function evaluateUsual(
 ): Evaluation | null {
   const { kind } = operation;
   if (kind !== "get" && kind !== "set") return null;
+  if (kind === "set" && isBlind(operation) && operation.value.length <= USUAL_BYTES_MAX)
+    return evaluateBlind(operation, state);
   const { record, sequence } = state.get(operation.key);
   if (record !== null && isExpired(record, state.nowMs)) return null;
   if (kind === "get") {
@@ -84,6 +86,17 @@ function evaluateUsual(
   const version = state.nextVersion;
   const result: Result = { kind: "written", version, created: record === null, old: returnOld ? record : null };
   return { result, mutations: [{ space: SPACE.user, key, value, expiryMs: 0, contentType }], saw: sequence };
+}
+
+function evaluateBlind({ key, value, contentType }: SetOperation, state: EvaluationState): Evaluation {
+  const result: Result = { kind: "written", version: state.nextVersion, created: false, old: null };
+  return { result, mutations: [{ space: SPACE.user, key, value, expiryMs: 0, contentType }], saw: 0 };
+}
+
+/** Whether nothing of what is there matters, to the effect or to the answer. */
+function isBlind(operation: KeyOperation): boolean {
+  if (operation.kind !== "set" || operation.isBlind !== true) return false;
+  return operation.condition === null && operation.expiry.kind === "none" && !operation.returnOld;
 }
 
 /** Evaluates operations in order, each against the effects of those before it. */
@@ -105,7 +118,7 @@ class Evaluator {
   }
 
   #one(operation: KeyOperation): Result {
-    const old = this.#live(operation.key);
+    const old = isBlind(operation) ? null : this.#live(operation.key);
     switch (operation.kind) {
       case "get":
         return old === null ? { kind: "absent" } : { kind: "value", record: old };
@@ -165,7 +178,8 @@ class Evaluator {
     });
     if (refused !== null) return refused;
     const version = this.#state.nextVersion;
-    return { kind: "written", version, created: old === null, old: operation.returnOld ? old : null };
+    const created = old === null && !isBlind(operation);
+    return { kind: "written", version, created, old: operation.returnOld ? old : null };
   }
 
   #delete(operation: DeleteOperation, old: Record | null): Result {

@@ -42,6 +42,8 @@ const KIND = {
 const EXPIRY_KINDS = ["none", "keep", "after", "at"] as const;
 const CONDITION_KINDS = [null, "absent", "present", "version"] as const;
 const EXPIRY_CONDITIONS = ["always", "absent", "present", "greater", "less", "presentAndLess"] as const;
+const SET_RETURN_OLD = 1;
+const SET_BLIND = 2;
 const COPY_REPLACE = 1;
 const COPY_MOVE = 2;
 
@@ -109,7 +111,7 @@ export function readKeyOperation(kind: number, reader: ByteReader): KeyOperation
 }
 
 function writeSet(writer: ByteWriter, set: SetOperation): void {
-  writer.u8(set.returnOld ? 1 : 0);
+  writer.u8((set.returnOld ? SET_RETURN_OLD : 0) | (set.isBlind === true ? SET_BLIND : 0));
   writeCondition(writer, set.condition);
   writeExpiry(writer, set.expiry);
   writeText8(writer, set.contentType);
@@ -117,8 +119,11 @@ function writeSet(writer: ByteWriter, set: SetOperation): void {
 }
 
 function readSet(reader: ByteReader): Omit<SetOperation, "kind" | "key"> {
+  const flags = reader.u8();
+  if (flags > (SET_RETURN_OLD | SET_BLIND)) throw new ProtocolError(`Set flags ${flags} are not known`);
   return {
-    returnOld: readFlag(reader),
+    returnOld: (flags & SET_RETURN_OLD) !== 0,
+    ...((flags & SET_BLIND) === 0 ? {} : { isBlind: true }),
     condition: readCondition(reader),
     expiry: readExpiry(reader),
     contentType: readText8(reader),

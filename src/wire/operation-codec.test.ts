@@ -38,6 +38,7 @@ const aSet: Operation = {
   expiry: { kind: "after", ms: 5000 },
   condition: { kind: "version", version: 2 ** 40 },
   returnOld: true,
+  isBlind: true,
 };
 const aPage: Reply = {
   ok: true,

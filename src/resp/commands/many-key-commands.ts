@@ -56,6 +56,7 @@ function planSet(words: readonly Argument[]): Plan {
     expiry: { kind: "none" },
     condition: null,
     returnOld: false,
+    isBlind: true,
   }));
   return { kind: "many", operations, render: (_results, out) => out.ok() };
 }

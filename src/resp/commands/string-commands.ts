@@ -74,6 +74,7 @@ function planPlainSet(key: Argument | undefined, value: Argument | undefined): P
     expiry: PLAIN.expiry,
     condition: null,
     returnOld: false,
+    isBlind: true,
   };
   return { kind: "one", operation, render: renderSet };
 }
