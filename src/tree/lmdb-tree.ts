@@ -1,14 +1,16 @@
-import { closeSync, existsSync, fsyncSync, openSync, statfsSync, statSync } from "node:fs";
+import { existsSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { open, type Database, type RangeOptions, type RootDatabase, type RootDatabaseOptions } from "lmdb";
 import { assert } from "../base/assert.ts";
 import { mutant } from "../base/mutants.ts";
+import { NodeDisk } from "../base/node-disk.ts";
 import { SPACE, type Space } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
 import type { Record } from "../model/record.ts";
 import { expiryBound, expiryKey, expiryOf, keyOfExpiry } from "./expiry-key.ts";
 import { checkLmdbHeader, isAddressSpaceBounded } from "./lmdb-file-header.ts";
 import { pageCounts } from "./page-counts.ts";
+import { RowCache } from "./row-cache.ts";
 import { rowsOfChunk, TreeChunkBuilder } from "./tree-chunk.ts";
 import { assertChangesInOrder } from "./tree-order.ts";
 import type {
@@ -66,6 +68,7 @@ export class LmdbTree implements TreeWriter {
   readonly #spaces: readonly [Rows, Rows, Rows];
   readonly #expiry: Rows;
   readonly #meta: Rows;
+  readonly #cache = new RowCache();
   /** Whether the transaction under way has to look for index entries of rows that it replaces. */
   #mayHaveExpiries = true;
 
@@ -82,12 +85,17 @@ export class LmdbTree implements TreeWriter {
       this.close();
       throw error;
     }
-    if (isNew) flushDirectory(dirname(options.path));
+    if (isNew) new NodeDisk().flushDirectory(dirname(options.path));
   }
 
   get(space: Space, key: string): Record | null {
+    const kept = space === SPACE.user ? this.#cache.get(key) : undefined;
+    if (kept !== undefined) return kept;
     const volatile = this.#spaces[space].getBinaryFast(key);
-    return volatile === undefined ? null : decodeRecord(key, copyOf(volatile));
+    if (volatile === undefined) return null;
+    const record = decodeRecord(key, copyOf(volatile));
+    if (space === SPACE.user) this.#cache.offer(key, record);
+    return record;
   }
 
   range(range: TreeRange, visit: (row: TreeRow) => boolean): void {
@@ -188,6 +196,7 @@ export class LmdbTree implements TreeWriter {
   }
 
   resetReadTransaction(): void {
+    this.#cache.clear();
     this.#root.resetReadTxn();
   }
 
@@ -227,6 +236,7 @@ export class LmdbTree implements TreeWriter {
 
   /** One transaction, flushed when it returns; rolled back when `change` throws. */
   #write(change: () => void): void {
+    this.#cache.clear();
     try {
       this.#root.transactionSync(change);
     } catch (error) {
@@ -383,15 +393,6 @@ function copyOf(volatile: Buffer): Buffer {
   const copy = Buffer.allocUnsafe(volatile.length);
   copy.set(volatile.subarray(0, volatile.length));
   return copy;
-}
-
-function flushDirectory(path: string): void {
-  const directory = openSync(path, "r");
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
 }
 
 function messageOf(error: unknown): string {

@@ -61,7 +61,7 @@ export interface TreeVerification {
   readonly lastKey: string | null;
 }
 
-/** How the tree is read: short read transactions, checksums verified at every read (rule S5). */
+/** How the tree is read: short read transactions, checksums verified at every read of the disk (rule S5). */
 export interface TreeReader {
   /** Throws KvError CORRUPT when the record's checksum is wrong: it is never served. */
   get(space: Space, key: string): Record | null;
