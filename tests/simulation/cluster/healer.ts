@@ -1,6 +1,6 @@
 import type { PromotionReport } from "../../../src/model/status.ts";
 import type { ClusterWorld } from "./cluster-world.ts";
-import { contentHash } from "./copies.ts";
+import { contentHash, DAMAGED } from "./copies.ts";
 import type { Operator } from "./operator.ts";
 import type { ShardLedger } from "./shard-ledger.ts";
 import type { SimMachine } from "./sim-machine.ts";
@@ -69,6 +69,7 @@ export class Healer {
       if (!inSync || !connected) faults.push(`${node} is not in sync with ${leader.node}`);
     }
     const hash = contentHash(leader);
+    if (hash === DAMAGED) faults.push(`${leader.node} leads with a damaged row`);
     for (const machine of machines) {
       const { store, state } = machine;
       if (store === null || state === null) faults.push(`${machine.node} is down`);
@@ -93,7 +94,8 @@ export class Healer {
   #tend(ledger: ShardLedger): void {
     const { simulation } = this.#world;
     const leader = this.#leaderOf(ledger);
-    const isWell = leader?.running?.member.readiness().ready === true && this.#absentOf(leader) === null;
+    const isDamaged = leader !== undefined && contentHash(leader) === DAMAGED;
+    const isWell = leader?.running?.member.readiness().ready === true && this.#absentOf(leader) === null && !isDamaged;
     if (isWell) this.#troubledSinceMs.delete(ledger);
     this.#clearHalted(ledger, leader);
     if (isWell || this.#promoting.has(ledger)) return;
@@ -101,7 +103,7 @@ export class Healer {
     this.#troubledSinceMs.set(ledger, sinceMs);
     if (simulation.nowMs - sinceMs < PATIENCE_MS) return;
     const refusals = this.#refusals.get(ledger) ?? 0;
-    const candidates = leader === undefined ? this.#candidates(ledger) : [leader];
+    const candidates = leader === undefined || isDamaged ? this.#candidates(ledger) : [leader];
     const target = candidates[refusals % Math.max(1, candidates.length)];
     if (target === undefined) return;
     const acceptDataLoss = refusals >= candidates.length;
@@ -132,8 +134,8 @@ export class Healer {
 
   /** Whole copies first, the longest first. */
   #candidates(ledger: ShardLedger): SimMachine[] {
-    const isWhole = ({ state }: SimMachine): boolean =>
-      state !== null && state.bootstrap === null && state.damage === null;
+    const isWhole = (machine: SimMachine): boolean =>
+      machine.state?.bootstrap === null && machine.state.damage === null && contentHash(machine) !== DAMAGED;
     const end = ({ store }: SimMachine): number => (store?.lastEpoch.epoch ?? 0) * 1e7 + (store?.lastSequence ?? 0);
     return this.#world
       .machinesOf(ledger)
