@@ -272,6 +272,29 @@ describe("a write that is refused", () => {
     world.accepts(set("second", "x".repeat(1000)));
   });
 
+  test("comes late where the tree is far behind: writes wait for it a second, and go on when it has caught up", () => {
+    const world = new World("flushed", { largeSegments: true });
+    const value = "x".repeat(LIMITS.valueBytesMax - 1000);
+    world.fixture.treeFile.isFull = true;
+    for (let i = 0; i < 5 && !world.store.memtable.isFull; i++) {
+      world.ask(set(`large${i}`, value));
+      world.timers.advance(500);
+    }
+    assert.ok(world.store.memtable.isFull);
+    const [refused] = world.ask(set("refused", "v"));
+    world.timers.advance(500);
+    const [late] = world.ask(set("late", "v"));
+    assert.equal(refused(), null);
+    world.timers.advance(600);
+    assert.deepEqual([errorOf(refused()).code, errorOf(refused()).outcome], ["OVERLOADED", "not_applied"]);
+    assert.equal(late(), null);
+    world.fixture.treeFile.isFull = false;
+    world.fixture.settle();
+    world.timers.advance(5000);
+    assert.equal(world.fixture.read("refused"), null);
+    world.accepts(set("more", "v"));
+  });
+
   test("because the disk is full leaves no trace, reads go on, and writes when there is space again (S4)", () => {
     const world = new World();
     world.fixture.disk.faults.capacityBytes = 1e12;
@@ -508,7 +531,7 @@ class World {
       clusterGuarantee: guarantee,
       inSyncRefusal: () => this.refusal,
     });
-    this.fixture.listener = { onFlushed: () => this.advanceCommit() };
+    this.fixture.listener = { onFlushed: () => this.advanceCommit(), onApplied: () => this.operations.onRoom() };
     this.settle();
     this.fixture.disk.faults.flushMs = () => segmentMs;
     this.#everySoOften();

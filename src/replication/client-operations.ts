@@ -2,6 +2,7 @@ import type { Clock, Timers } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
 import { BoundedQueue } from "../base/bounded-queue.ts";
 import { SPACE, type EntryBody, type Mutation } from "../model/entry.ts";
+import type { Room } from "../log/log.ts";
 import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { DEFAULT_OPTIONS } from "../model/operation.ts";
@@ -46,12 +47,13 @@ const EVERYTHING = Number.MAX_SAFE_INTEGER;
  * when what was written or seen is committed (rules R1–R4, R6).
  *
  * Everything that can refuse a write is asked *before* it is appended (K5, S4); afterwards it is ok or unknown (U1).
- * While the log prepares a segment, operations wait in order, so that a read never overtakes the write before it.
+ * While the log prepares a segment, or the memtable is full, operations wait in order, so that a read never overtakes the write before it.
  */
 export class ClientOperations {
   readonly #parts: ClientOperationsParts;
   readonly #parked = new BoundedQueue<ParkedOperation>(LIMITS.parkedOperationsMax);
   readonly #uncommitted = new UncommittedTail();
+  #isAwaitingRoom = false;
   #isEnded = false;
   operationCount: { reads: number; writes: number } = { reads: 0, writes: 0 };
 
@@ -64,7 +66,7 @@ export class ClientOperations {
     this.#park({ operation, options, done, deadlineMs: this.#parts.clock.nowMs() + LIMITS.readWaitMsMax });
   }
 
-  /** Tries again what waits for room in the log, in order. */
+  /** Tries again what waits for room in the log or the memtable, in order. */
   onRoom(): void {
     for (let parked = this.#parked.peek(); parked !== undefined; parked = this.#parked.peek()) {
       if (this.#isEnded) parked.done(refusal(this.#endedError()));
@@ -78,13 +80,13 @@ export class ClientOperations {
     this.#uncommitted.commit(sequence);
   }
 
-  /** Refuses what waited too long for the log's next segment: definitely not applied. */
+  /** Refuses what waited too long for the log's next segment, or for the tree: definitely not applied. */
   sweep(): void {
     const nowMs = this.#parts.clock.nowMs();
     for (let parked = this.#parked.peek(); parked !== undefined; parked = this.#parked.peek()) {
       if (parked.deadlineMs > nowMs) return;
       this.#parked.take();
-      parked.done(refusal(new KvError("BUSY", "The log was still preparing room for the write")));
+      parked.done(refusal(this.#parts.store.memtable.isFull ? treeBehind() : segmentMissing()));
     }
   }
 
@@ -109,7 +111,7 @@ export class ClientOperations {
     }
     const bytes = sizeOf(mutations);
     const isRefused = this.#refusal(bytes, DEFAULT_OPTIONS) !== null || this.#parked.count > 0;
-    if (mutations.length > 0 && !isRefused && store.roomFor(bytes) === "yes") {
+    if (mutations.length > 0 && !isRefused && this.#roomFor(bytes) === "yes") {
       this.#append({ kind: "data", mutations }, bytes);
     }
     return mutations.length + damagedCount;
@@ -142,7 +144,7 @@ export class ClientOperations {
     const mutations = evaluation?.mutations ?? [];
     const bytes = sizeOf(mutations);
     const refused = this.#refusal(bytes, options);
-    const room = refused === null ? this.#parts.store.roomFor(bytes) : "full";
+    const room = refused === null ? this.#roomFor(bytes) : "full";
     if (room === "preparing") return false;
     if (room === "full") {
       done(refusal(refused ?? diskFull()));
@@ -210,10 +212,13 @@ export class ClientOperations {
     }
     const isOver = waitingBytes + bytes > LIMITS.uncommittedBytesMax || count >= LIMITS.uncommittedEntriesMax;
     if (isOver && count > 0) return this.#stalled("Too much is waiting for its commit");
-    if (this.#parts.store.memtable.isFull) {
-      return new KvError("OVERLOADED", "The tree is behind the log; the memtable is full");
-    }
     return null;
+  }
+
+  /** Writes wait for the tree as they wait for a segment: what it takes in makes room in the memtable. */
+  #roomFor(bytes: number): Room {
+    const { store } = this.#parts;
+    return store.memtable.isFull ? "preparing" : store.roomFor(bytes);
   }
 
   /** What waits for its commit stands in the way of every write; where a silent member is the reason, it is named (rule K5). */
@@ -232,7 +237,12 @@ export class ClientOperations {
   }
 
   #awaitRoom(): void {
-    this.#parts.store.log.whenRoomChanges(() => this.onRoom());
+    if (this.#isAwaitingRoom) return;
+    this.#isAwaitingRoom = true;
+    this.#parts.store.log.whenRoomChanges(() => {
+      this.#isAwaitingRoom = false;
+      this.onRoom();
+    });
   }
 
   #endedError(): KvError {
@@ -256,6 +266,14 @@ function diskFull(): KvError {
     "DISK_FULL",
     "The disk has no room for the shard's log; free space and writes go on by themselves",
   );
+}
+
+function treeBehind(): KvError {
+  return new KvError("OVERLOADED", "The tree is behind the log; the memtable is full");
+}
+
+function segmentMissing(): KvError {
+  return new KvError("BUSY", "The log was still preparing room for the write");
 }
 
 function refusal(error: KvError): Reply {

@@ -142,6 +142,11 @@ export class LeaderTerm {
     this.#advanceCommit();
   }
 
+  /** The tree has taken in a part of the log. */
+  onApplied(): void {
+    this.operations.onRoom();
+  }
+
   /** Lowest sequences that replicas may still ask for: 0 while a listed one is away, since nobody knows what it lacks. */
   neededFrom(): { readonly byInSync: Sequence; readonly byAnyone: Sequence } {
     let byInSync = Number.MAX_SAFE_INTEGER;

@@ -281,7 +281,9 @@ export class ShardMember {
   }
 
   #onApplied(): void {
-    if (this.#roles.duty.kind === "following") this.#roles.duty.follower.onApplied();
+    const { duty } = this.#roles;
+    if (duty.kind === "following") duty.follower.onApplied();
+    else if (duty.kind === "leading") duty.term.onApplied();
     this.#trim();
   }
 

@@ -34,6 +34,17 @@ describe("a group commit", () => {
     assert.deepEqual(world.told, ["written 1", "flushed 1", "written 9", "flushed 9"]);
   });
 
+  test("holds a batch back while the tree is behind, and gathers in it what comes meanwhile", () => {
+    const world = new World();
+    world.delayMs = 30;
+    world.add(1);
+    world.timers.advance(29);
+    world.add(2);
+    assert.deepEqual(world.told, []);
+    world.timers.advance(1);
+    assert.deepEqual(world.told, ["written 3", "flushed 3"]);
+  });
+
   test("takes what an answer appends into the batch that was waiting", () => {
     const world = new World();
     world.fixture.disk.faults.flushMs = () => 10;
@@ -138,6 +149,7 @@ class World {
   readonly told: string[] = [];
   onFlushed: (sequence: Sequence) => void = () => {};
   commitSequence = 0;
+  delayMs = 0;
   sequence = 0;
   readonly commit: GroupCommit;
 
@@ -147,6 +159,7 @@ class World {
       log: this.fixture.log,
       timers: this.timers,
       commitSequence: () => this.commitSequence,
+      delayMs: () => this.delayMs,
       onWritten: (sequence) => this.told.push(`written ${sequence}`),
       onFlushed: (sequence) => {
         this.told.push(`flushed ${sequence}`);

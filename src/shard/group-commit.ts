@@ -8,6 +8,8 @@ interface GroupCommitParts {
   readonly log: Log;
   readonly timers: Timers;
   readonly commitSequence: () => Sequence;
+  /** How long the next batch is held back, in milliseconds: 0 while the tree keeps up. */
+  readonly delayMs: () => number;
   readonly onWritten: (sequence: Sequence) => void;
   readonly onFlushed: (sequence: Sequence) => void;
 }
@@ -16,7 +18,8 @@ interface GroupCommitParts {
 const GUESS_BYTES_MAX = 262_144;
 
 /**
- * Gathers entries into batches: what queues up while a flush runs is the next batch. No timer, no artificial delay.
+ * Gathers entries into batches: what queues up while a flush runs is the next batch. No timer and no artificial delay, but
+ * where the tree falls behind: then batches are held back, so that writers slow down before they have to be refused.
  *
  * Owns the entries between append and write. One flush runs at a time: a second one could not make the first one's entries
  * durable sooner, and batches grow by themselves when the disk is slow.
@@ -65,7 +68,10 @@ export class GroupCommit {
   #schedule(): void {
     if (this.#isFlushing || this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#parts.timers.soon(() => this.#start());
+    const { timers } = this.#parts;
+    const delayMs = this.#parts.delayMs();
+    if (delayMs === 0) timers.soon(() => this.#start());
+    else timers.after(delayMs, () => this.#start());
   }
 
   /** The next batch is likely to be about as large as the last. */

@@ -1,6 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { Clock, Timers } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
+import { LIMITS } from "../model/limits.ts";
 import { decodeEntry, EntryFormatError, type Entry, type EntryBody } from "../model/entry.ts";
 import type { EpochRef, Sequence, Version } from "../model/position.ts";
 import type { EpochMark, Log, LogRecovery, Room } from "../log/log.ts";
@@ -33,6 +34,8 @@ export interface ShardStoreParts {
 }
 
 const REPLAY_BYTES = 1024 * 1024;
+/** With a full memtable; a thousand pipelined writes are then ten thousand a second, which any tree can take. */
+const WRITE_DELAY_MS_MAX = 100;
 /** Batch headers of one append at worst: asked for together with the entry. */
 const BATCH_OVERHEAD_BYTES = 64;
 
@@ -90,6 +93,7 @@ export class ShardStore {
       log: parts.log,
       timers: parts.timers,
       commitSequence: () => this.#commitSequence,
+      delayMs: () => writeDelayMs(this.memtable.sizeBytes),
       onWritten: (sequence) => listener.onWritten(sequence),
       onFlushed: (sequence) => this.#onFlushed(sequence),
     });
@@ -322,6 +326,12 @@ export class ShardStore {
     this.#lastSequence = last;
     this.#lastEpoch = this.log.lastEpoch;
   }
+}
+
+/** How long a batch waits when the memtable holds `sizeBytes`: nothing up to half of what it may, then ever more. */
+function writeDelayMs(sizeBytes: number): number {
+  const excess = sizeBytes / LIMITS.memtableBytesMax - 0.5;
+  return excess <= 0 ? 0 : Math.ceil(excess * excess * 4 * WRITE_DELAY_MS_MAX);
 }
 
 /** Version base in force for the entry behind `sequence`. */
