@@ -18,6 +18,8 @@ const FAST_DIGITS_MAX = 8;
 const FIRST_VALUE_INDEX = 2;
 const SHORT_VALUE_BYTES_MAX = 24;
 const NOTHING: Buffer = Buffer.alloc(0);
+/** With these a request of a browser begins. A page may send any lines behind them: they must not be taken for commands. */
+const HTTP_WORDS: ReadonlySet<string> = new Set(["post", "host:"]);
 
 /**
  * Takes commands out of the bytes of one connection, wherever they are cut: the same bytes give the same commands.
@@ -212,6 +214,7 @@ export class CommandParser {
     if (line === null) return null;
     const words = splitInlineWords(line.endsWith("\r") ? line.slice(0, -1) : line);
     if (words === null) throw new ProtocolFault("unbalanced quotes in request");
+    if (HTTP_WORDS.has((words[0] ?? "").toLowerCase())) throw new ProtocolFault("HTTP is not spoken at this port");
     return words.map((word) => (word.length <= SHORT_BYTES_MAX ? word : Buffer.from(word, "latin1")));
   }
 

@@ -51,6 +51,26 @@ describe("a connection of a Redis client", () => {
     assert.equal(await client.readToEnd(), "+PONG\r\n+PONG\r\n-ERR Protocol error: expected '$', got '!'\r\n");
   });
 
+  test("takes nothing from a web page: HTTP ends the connection before the request's body is reached", async (t) => {
+    const rest = "Origin: http://elsewhere.example\r\nContent-Length: 12\r\n\r\nSET forged 1\r\n";
+    const fault = "-ERR Protocol error: HTTP is not spoken at this port\r\n";
+    const posting = await RespClient.open(server.address);
+    posting.send(`POST / HTTP/1.1\r\nHost: localhost\r\n${rest}`);
+    assert.equal(await posting.readToEnd(), fault);
+    const putting = await RespClient.open(server.address);
+    putting.send(`PUT / HTTP/1.1\r\nhOST: localhost\r\n${rest}`);
+    const text = await putting.readToEnd();
+    assert.match(text, /^-ERR unknown command 'PUT'/);
+    assert.ok(text.endsWith(fault), text);
+    const other = await connected(t);
+    assert.equal(await other.ask("EXISTS", "forged"), ":0\r\n");
+    assert.match(
+      await other.ask("POST", "/"),
+      /^-ERR unknown command 'POST'/,
+      "as a command of a client it is harmless",
+    );
+  });
+
   test("is closed behind QUIT, and nothing behind it is carried out", async () => {
     const client = await RespClient.open(server.address);
     client.send("SET quitting 1\r\nQUIT\r\nSET quitting 2\r\n");
