@@ -94,8 +94,8 @@ describe("evaluating a set", () => {
     const { result, mutations } = evaluate(blind, state);
     assert.deepEqual(result, { kind: "written", version: NEXT, created: false, old: null });
     assert.deepEqual(summary(mutations), ["set k=v"]);
-    const batch = evaluate({ kind: "batch", operations: [blind] }, state);
-    assert.deepEqual([batch.result, batch.mutations], [{ kind: "batch", results: [result] }, mutations]);
+    const inBatch = evaluate({ kind: "batch", operations: [blind] }, state);
+    assert.deepEqual([inBatch.result, inBatch.mutations], [{ kind: "batch", results: [result] }, mutations]);
     const conditional = set("k", "v", { isBlind: true, condition: { kind: "absent" } });
     assert.equal(evaluate(conditional, stateOf({ k: { text: "old" } })).result.kind, "not-met");
   });

@@ -70,8 +70,9 @@ function evaluateUsual(
 ): Evaluation | null {
   const { kind } = operation;
   if (kind !== "get" && kind !== "set") return null;
-  if (kind === "set" && isBlind(operation) && operation.value.length <= USUAL_BYTES_MAX)
+  if (kind === "set" && isBlind(operation) && operation.value.length <= USUAL_BYTES_MAX) {
     return evaluateBlind(operation, state);
+  }
   const { record, sequence } = state.get(operation.key);
   if (record !== null && isExpired(record, state.nowMs)) return null;
   if (kind === "get") {

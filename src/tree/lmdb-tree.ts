@@ -375,7 +375,11 @@ function openRoot({ path, readOnly = false }: LmdbTreeOptions): RootDatabase<Buf
       maxDbs: 8,
     });
   } catch (error) {
-    throw new KvError("DATA_CORRUPT", `${path} cannot be opened as a tree: ${messageOf(error)}`, { cause: error });
+    throw new KvError(
+      "DATA_CORRUPT",
+      `${path} cannot be opened as a tree: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
   }
 }
 
@@ -390,11 +394,5 @@ function behind(afterKey: string): RangeOptions {
 
 /** What the library lends is overwritten by the next read, and longer than its `length` says. */
 function copyOf(volatile: Buffer): Buffer {
-  const copy = Buffer.allocUnsafe(volatile.length);
-  copy.set(volatile.subarray(0, volatile.length));
-  return copy;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return Buffer.from(volatile.subarray(0, volatile.length));
 }

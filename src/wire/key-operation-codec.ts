@@ -13,7 +13,6 @@ import type {
 } from "../model/operation.ts";
 import { ProtocolError } from "./protocol-error.ts";
 import {
-  readFlag,
   readInt64,
   readKey,
   readOne,

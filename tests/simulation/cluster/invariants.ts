@@ -68,6 +68,10 @@ export class Invariants {
   #checkCommit(leader: SimMachine): void {
     if (!leader.isLeading || leader.store === null || this.#world.ledgerOf(leader).splitAtMs !== null) return;
     if (this.#world.shape.replication !== "in-sync") return;
+    // After a promotion that gave up data a member of its set may still have to be cut to this leader's log. What the leader
+    // had committed before rests on nobody then; it serves nothing before everybody has confirmed its first entry (R3).
+    const hasLost = (leader.state?.leadership?.lineage ?? 0) > 0;
+    if (hasLost && leader.running?.member.readiness().ready !== true) return;
     this.#checkSet(leader, leader.store.commitSequence, "what is committed is flushed by the whole set");
   }
 
