@@ -23,7 +23,10 @@ export function findOvertaken(
       before === undefined ||
       position.epoch > before.epoch ||
       (position.epoch === before.epoch && position.sequence > before.sequence);
-    if (!isBehind) found.push(`#${id}, submitted behind #${before.id}, stands before it in the log`);
+    if (!isBehind) {
+      const at = `${position.epoch}/${position.sequence} and ${before.epoch}/${before.sequence}`;
+      found.push(`#${id}, submitted behind #${before.id} on connection ${lane}, stands before it in the log: ${at}`);
+    }
     latest.set(lane, { id, ...position });
   }
   return found;

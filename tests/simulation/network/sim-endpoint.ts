@@ -86,6 +86,8 @@ export class SimEndpoint implements PeerNetwork {
   /** A connection has been made with `peer`, by either side. */
   opened(peer: NodeName, connection: SimConnection): void {
     const link = this.#linkTo(peer);
+    // Requests go one way at a time, as those of `PeerLink` do: over two, later ones could overtake those before them.
+    for (const older of link.connections) this.#failAllOn(older);
     link.connections.push(connection);
     link.isConnecting = false;
     const { queue } = link;
@@ -119,8 +121,7 @@ export class SimEndpoint implements PeerNetwork {
     const index = connections.indexOf(connection);
     assert(index !== -1, "an open end is known to its endpoint");
     connections.splice(index, 1);
-    const lost = [...this.#open].filter(([, entry]) => entry.connection === connection);
-    for (const [id] of lost) this.#fail(id);
+    this.#failAllOn(connection);
     if (connections.length === 0) this.#handler?.onDisconnected(end.peer);
   }
 
@@ -198,6 +199,11 @@ export class SimEndpoint implements PeerNetwork {
     const sent = entry.connection !== null;
     const code = sent ? "UNKNOWN_OUTCOME" : "DEADLINE_EXCEEDED";
     entry.request.done({ error: new KvError(code, `${entry.to} did not answer in time`), sent });
+  }
+
+  #failAllOn(connection: SimConnection): void {
+    const lost = [...this.#open].filter(([, entry]) => entry.connection === connection);
+    for (const [id] of lost) this.#fail(id);
   }
 
   /** Ends a request whose connection was lost or never made. */
