@@ -102,6 +102,23 @@ describe("A promotion", () => {
     assert.equal(fixture.all("STORE_LEADERSHIP").length, 2);
   });
 
+  it("leads with a member whose word that it stored the new leadership was lost: it may have (T5)", () => {
+    const candidate = new Candidate();
+    const { fixture } = candidate;
+    const promotion = fixture.promote();
+    candidate.answer([NODES.a, NODES.c]);
+    candidate.stepDown(EMPTY);
+    candidate.store(NODES.c);
+    fixture.advance(1500);
+    assert.equal(fixture.member.role, "leader");
+    assert.deepEqual(
+      fixture.state.leadership?.inSync.map(({ node }) => node),
+      [NODES.b, NODES.a, NODES.c],
+    );
+    assert.ok(promotion.report !== null && !(promotion.report instanceof KvError) && promotion.report.done);
+    assert.match(promotion.report.findings.join("\n"), /has not confirmed the new leadership/);
+  });
+
   it("does not take a log that is as long as the leader's for one that holds all of it", () => {
     const candidate = new Candidate();
     const { fixture } = candidate;

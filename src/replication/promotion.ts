@@ -266,19 +266,24 @@ export class Promotion {
     );
   }
 
-  /** Leads with those members of the former set that stored the new leadership (rule T5). */
+  /**
+   * Leads with every member that the new leadership was handed out to as one of the set (rule T5), also with those that have not
+   * said that they stored it: they may have, and believe to hold all that will be acknowledged.
+   */
   #begin(): void {
     const leadership = this.#leadership;
     if (this.#step !== "storing" || leadership === null) return;
     const self = this.#parts.config.node;
-    const inSync = leadership.inSync.filter((member) => member.node === self || this.#stored.has(member.node));
-    const isSmaller = inSync.length < leadership.inSync.length;
     for (const { node } of this.#known?.inSync ?? []) {
-      const isOut = !inSync.some((member) => member.node === node);
+      const isOut = !leadership.inSync.some((member) => member.node === node);
       if (isOut) this.#findings.push(`${node} is no longer in the in-sync set`);
     }
+    for (const { node } of leadership.inSync) {
+      if (node === self || this.#stored.has(node)) continue;
+      this.#findings.push(`${node} has not confirmed the new leadership; in-sync writes wait until it follows`);
+    }
     const { lastSequence } = this.#parts.store;
-    if (!this.#parts.lead({ ...leadership, inSync, setVersion: leadership.setVersion + (isSmaller ? 1 : 0) })) {
+    if (!this.#parts.lead(leadership)) {
       return this.#refuse(`The disk of ${self} has no room to begin a leadership; it leads as soon as there is some`);
     }
     this.#findings.push(

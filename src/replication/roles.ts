@@ -362,7 +362,7 @@ export class Roles {
   /** A promotion hands out the new leadership (rule T1). */
   onStoreLeadership(from: NodeName, message: StoreLeadership): void {
     let taken = { isAccepted: false, isNew: false };
-    // What cannot be written down is not accepted: the promotion goes on without this member (rule T5).
+    // What cannot be written down is not accepted.
     if (!hasRoomFor(() => (taken = this.#memory.take(message.leadership)))) this.#env.logger.warn(NO_ROOM);
     const { isAccepted, isNew } = taken;
     const { store, bootstrap } = this.#memory.state;
