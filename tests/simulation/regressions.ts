@@ -50,6 +50,7 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 704732,
     showed: "a promoted leader left a member out of its set that had stored the new leadership with itself in it",
   },
+  { scenario: "cluster", seed: 704502, showed: "the simulated network let requests overtake those that had waited" },
   { scenario: "cluster", seed: 504425, showed: "a leader with a damaged row was looked at, not healed" },
   { scenario: "cluster-retention", seed: 82, showed: "a leader that waited for room trimmed what its replicas needed" },
   {

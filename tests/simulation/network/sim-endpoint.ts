@@ -86,8 +86,7 @@ export class SimEndpoint implements PeerNetwork {
   /** A connection has been made with `peer`, by either side. */
   opened(peer: NodeName, connection: SimConnection): void {
     const link = this.#linkTo(peer);
-    // Requests go one way at a time, as those of `PeerLink` do: over two, later ones could overtake those before them.
-    for (const older of link.connections) this.#failAllOn(older);
+    const older = [...link.connections];
     link.connections.push(connection);
     link.isConnecting = false;
     const { queue } = link;
@@ -99,6 +98,9 @@ export class SimEndpoint implements PeerNetwork {
       if (entry !== undefined) entry.connection = connection;
       this.#network.transmit(connection, this, frame);
     }
+    // Requests go one way at a time, as those of `PeerLink` do: over two, later ones could overtake those before them. What
+    // those who are told ask next goes behind what has waited.
+    for (const other of older) this.#failAllOn(other);
   }
 
   /** The attempt to connect to `peer` came to nothing. */
