@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { TestCluster } from "./support/cluster.ts";
+import { eventually } from "./support/copies.ts";
 import { type ProgramOptions, type ProgramResult, runKv } from "./support/program.ts";
 
 /** Keys and values that text tools spoil. */
@@ -144,7 +145,11 @@ describe("the client commands", () => {
 
   test("explain names hash, slot, shard, leader and what each copy holds", async () => {
     await kv(["set", "user:123", "Asha", "--durability", "in-sync"]);
-    const { stdout } = await kv(["explain", "user:123"]);
+    // A replica shows the write when it has heard that it is committed, a little after the client.
+    const stdout = await eventually("every copy shows the key", async () => {
+      const explained = (await kv(["explain", "user:123"])).stdout;
+      return explained.includes("does not have it") ? undefined : explained;
+    });
     assert.match(stdout, /^hash +10702988777466904498 /m);
     assert.match(stdout, /^slot +23218 /m);
     // The hash is even, and there are two shards.

@@ -16,6 +16,7 @@ const WRITES_PER_SECOND_MIN = 100;
 
 type Fault = "kill" | "pause" | "failover" | "handover" | "wipe" | "kill-two" | "kill-all";
 
+const HEARD_MS = 1000;
 const FAULTS: readonly Fault[] = ["failover", "kill", "handover", "pause", "kill-two", "wipe", "failover", "kill-all"];
 
 /** Faults on the one shard of a cluster, one after the other, each healed by what an operator would do. */
@@ -69,6 +70,8 @@ class FaultDriver {
       const isWhole = members.every(({ reachable, ready }) => reachable && ready === true);
       return isWhole && leader !== null && in_sync.length === members.length ? true : undefined;
     });
+    // A member that has just been added hears of it with one of the next heartbeats; until then it must not be promoted.
+    await sleep(HEARD_MS);
   }
 
   async #killForAWhile(nodes: readonly TestNode[]): Promise<void> {
