@@ -1,10 +1,9 @@
 import type { TestContext } from "node:test";
-import { silentLogger } from "../../src/base/logger.ts";
-import { SystemClock } from "../../src/base/system-clock.ts";
-import { type HttpServer, startHttpServer } from "../../src/http/http-server.ts";
+import type { HttpServer } from "../../src/http/http-server.ts";
 import type { HttpSettings } from "../../src/http/settings.ts";
 import { RawConnection } from "./http-client.ts";
 import { LateGateway } from "./late-gateway.ts";
+import { serveHttp } from "./local-http.ts";
 
 /** One front door and the store behind it. */
 export interface Twin {
@@ -34,18 +33,9 @@ export async function startTwins(
 }
 
 async function startTwin(seed: number, settings: Partial<HttpSettings>): Promise<Twin> {
-  const clock = new SystemClock();
   const gateway = new LateGateway(seed);
   gateway.asked = [];
-  const server = await startHttpServer({
-    gateway,
-    address: "127.0.0.1:0",
-    cluster: "test",
-    clock,
-    timers: clock,
-    logger: silentLogger,
-    settings: { closeGraceMs: 0, ...settings },
-  });
+  const server = await serveHttp(gateway, settings);
   return { address: server.address, server, gateway };
 }
 

@@ -4,6 +4,7 @@ import { silentLogger } from "../../src/base/logger.ts";
 import { SystemClock } from "../../src/base/system-clock.ts";
 import { type HttpServer, startHttpServer } from "../../src/http/http-server.ts";
 import type { HttpSettings } from "../../src/http/settings.ts";
+import type { Gateway } from "../../src/node/gateway.ts";
 import { send } from "./http-client.ts";
 import { MemoryGateway } from "./memory-gateway.ts";
 
@@ -16,10 +17,17 @@ export interface LocalHttp {
 
 /** Starts one, on a free port, until the test ends. */
 export async function startLocalHttp(context: TestContext, settings: Partial<HttpSettings> = {}): Promise<LocalHttp> {
-  const clock = new SystemClock();
-  const gateway = new MemoryGateway("127.0.0.1:1", clock);
+  const gateway = new MemoryGateway("127.0.0.1:1", new SystemClock());
   gateway.asked = [];
-  const server = await startHttpServer({
+  const server = await serveHttp(gateway, settings);
+  context.after(() => server.close());
+  return { server, gateway, address: server.address };
+}
+
+/** A front door before `gateway`, on a free port. */
+export async function serveHttp(gateway: Gateway, settings: Partial<HttpSettings>): Promise<HttpServer> {
+  const clock = new SystemClock();
+  return startHttpServer({
     gateway,
     address: "127.0.0.1:0",
     cluster: "test",
@@ -28,8 +36,6 @@ export async function startLocalHttp(context: TestContext, settings: Partial<Htt
     logger: silentLogger,
     settings: { closeGraceMs: 0, ...settings },
   });
-  context.after(() => server.close());
-  return { server, gateway, address: server.address };
 }
 
 /** The number of a metric without labels of its own, as /metrics tells it. */

@@ -256,6 +256,7 @@ export class ClusterFaults {
     const content = machine.disk.content(path);
     let end = content.length;
     while (end > 0 && content[end - 1] === 0) end--;
+    machine.mayLackNewest = true;
     if (end > 0) machine.disk.flipBit(path, random.below(end), random.below(8));
     simulation.note(machine.node, `has a flipped bit in ${name}`);
     this.#world.startIn(machine, random.next() * 2000);

@@ -55,11 +55,11 @@ export class Invariants {
       const machine = this.#world.machines.find(({ node }) => node === member.node);
       const { store, state } = machine ?? { store: null, state: null };
       if (machine === undefined || store === null || state === null) continue;
-      // A flipped bit in the newest batch looks like a torn one: that batch at most is gone, and others have it.
-      if (machine.isHarmed) continue;
       if (state.store.store !== member.store || state.store.generation !== member.generation) continue;
       const where = `${machine.node} of the in-sync set of ${leader.node}`;
-      if (store.durableSequence < sequence) {
+      // A flipped bit in the newest batch looks like a torn one: that batch at most is gone, and others have it.
+      if (store.durableSequence >= sequence) machine.mayLackNewest = false;
+      if (store.durableSequence < sequence && !machine.mayLackNewest) {
         this.#world.simulation.fail(property, `${sequence} is not flushed by ${where}: ${store.durableSequence}`);
       } else if (state.bootstrap !== null) {
         this.#world.simulation.fail(property, `${sequence} rests on ${where}, which is incomplete`);

@@ -100,6 +100,8 @@ export class SimMachine {
   hasBeenCopy = false;
   /** Whether bits were flipped on its disk: it may not have noticed yet. */
   isHarmed = false;
+  /** A bit of its log flipped: until it has it again, its newest batch may be gone although it confirmed it. */
+  mayLackNewest = false;
   /** Whether this start found rows of a copy that an earlier one had begun. */
   resumesCopy = false;
   /** Whether the node led when it died by itself. */
