@@ -235,11 +235,16 @@ const KEY_NAMES = [
   "DECR",
   "GETDEL",
 ];
+/** As a time it would lie between our last and Redis' last, or, in ms, pass while the test runs. */
+function isDisputedTime(word: string | Buffer): boolean {
+  return typeof word === "string" && /^(?:[1-9]\d?|\d{13,19})$/.test(word);
+}
+
 /** Any command with any words: wrong numbers of them, wrong kinds, wrong options. */
 const aWildCommand: Shape = fc
   .tuple(fc.constantFrom(...KEY_NAMES), fc.array(anyWord, { maxLength: 6 }))
   // Two numbers behind SETRANGE or so could make values of sizes that only we refuse.
-  .filter(([name]) => name !== "SETRANGE")
+  .filter(([name, words]) => name !== "SETRANGE" && !words.some(isDisputedTime))
   .map(([name, words]): Words => [name, ...words]);
 
 const mixCase = (words: Words, isLower: boolean): RandomCommand =>

@@ -4,11 +4,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { findFreePorts } from "../../src/bench/suite/free-ports.ts";
 import { RespClient } from "./resp-client.ts";
 
 const REDIS_SERVER = "redis-server";
-const PORT_MIN = 30_000;
-const PORT_RANGE = 20_000;
 
 /** Whether a program of this name (`redis-server`, `redis-cli` …) can be started here. */
 export function hasProgram(name: string): boolean {
@@ -18,7 +17,7 @@ export function hasProgram(name: string): boolean {
 /** A real Redis with one database, without persistence; `stop` ends it. */
 export async function startRedis(): Promise<{ readonly address: string; stop(): Promise<void> }> {
   const directory = mkdtempSync(join(tmpdir(), "kv-redis-"));
-  const port = PORT_MIN + Math.floor(Math.random() * PORT_RANGE);
+  const port = await findFreePorts([0]);
   const words = ["--port", String(port), "--bind", "127.0.0.1", "--dir", directory, "--save", "", "--databases", "1"];
   const child = spawn(REDIS_SERVER, words, { stdio: "ignore" });
   const ended = once(child, "exit");
