@@ -5,7 +5,7 @@ import type { StartedProcess } from "./started-process.ts";
 import type { Workbench } from "./workbench.ts";
 
 export interface ClientLoad {
-  /** Of the node that is loaded, or with `isDirect` of any node of the cluster. */
+  /** Of the node that is loaded. */
   readonly httpPort: number;
   readonly workload: "read" | "write";
   readonly keyCount: number;
@@ -15,7 +15,6 @@ export interface ClientLoad {
   readonly pipeline?: number;
   /** Operations a second, started by schedule whatever the answers do; left out: a closed loop. */
   readonly rate?: number;
-  readonly isDirect?: boolean;
 }
 
 /** What our own load generator reports; latencies in milliseconds from when an operation should have started. */
@@ -57,7 +56,6 @@ function startBenchclient(bench: Workbench, load: ClientLoad): StartedProcess {
     ["--connections", String(load.connectionCount)],
     ["--pipeline", String(load.pipeline ?? 1)],
     load.rate === undefined ? [] : ["--rate", String(Math.round(load.rate))],
-    load.isDirect === true ? ["--direct"] : [],
     ["--json"],
   ].flat();
   return bench.start({ name: "benchclient", program: process.execPath, parameters, core: null });

@@ -32,11 +32,11 @@ const ATTEMPTS = 4;
  * takes; it also warms the server up.
  */
 export async function runRedisBenchmark(bench: Workbench, load: RespLoad, seconds: number): Promise<LoadFigures> {
-  const first = await runOnce(bench, load, FIRST_GUESS * Math.sqrt(load.pipeline));
-  let { rps } = await runOnce(bench, load, Math.ceil(first.rps * seconds * REHEARSAL_SHARE));
+  const first = await runRedisBenchmarkOnce(bench, load, FIRST_GUESS * Math.sqrt(load.pipeline));
+  let { rps } = await runRedisBenchmarkOnce(bench, load, Math.ceil(first.rps * seconds * REHEARSAL_SHARE));
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const operations = Math.ceil(rps * seconds * ROOM);
-    const row = await runOnce(bench, load, operations);
+    const row = await runRedisBenchmarkOnce(bench, load, operations);
     const took = operations / row.rps;
     if (took >= seconds) {
       return { opsPerSecond: row.rps, seconds: took, operations, p50Ms: row.p50, p99Ms: row.p99 };
@@ -46,7 +46,8 @@ export async function runRedisBenchmark(bench: Workbench, load: RespLoad, second
   throw new Error(`redis-benchmark did not last ${seconds} s`);
 }
 
-async function runOnce(bench: Workbench, load: RespLoad, operations: number): Promise<CsvRow> {
+/** Runs it for so many requests. Throws when it does not end well. */
+export async function runRedisBenchmarkOnce(bench: Workbench, load: RespLoad, operations: number): Promise<CsvRow> {
   const parameters = [
     ["-h", HOST],
     ["-p", String(load.port)],
