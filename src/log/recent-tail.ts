@@ -7,6 +7,10 @@ interface Batch {
   readonly bytes: Buffer;
 }
 
+/** Places of batches that are gone before the rest is moved up. */
+const GONE_MAX = 1024;
+const GONE: Batch = { first: 0, last: 0, bytes: Buffer.alloc(0) };
+
 /**
  * The newest batches in memory, so that replicas that keep up cost no disk reads.
  *
@@ -15,6 +19,8 @@ interface Batch {
 export class RecentTail {
   readonly #bytesMax: number;
   #batches: Batch[] = [];
+  /** Places before this one belong to batches that are gone. */
+  #head = 0;
   #sizeBytes = 0;
 
   constructor(bytesMax: number) {
@@ -25,15 +31,18 @@ export class RecentTail {
   add(batch: Batch): void {
     this.#batches.push(batch);
     this.#sizeBytes += batch.bytes.length;
-    let dropped = 0;
-    for (; this.#sizeBytes > this.#bytesMax && dropped < this.#batches.length - 1; dropped++) {
-      this.#sizeBytes -= this.#batches[dropped]?.bytes.length ?? 0;
+    while (this.#sizeBytes > this.#bytesMax && this.#head < this.#batches.length - 1) {
+      this.#sizeBytes -= this.#batches[this.#head]?.bytes.length ?? 0;
+      this.#batches[this.#head++] = GONE;
     }
-    if (dropped > 0) this.#batches.splice(0, dropped);
+    if (this.#head < GONE_MAX) return;
+    this.#batches = this.#batches.slice(this.#head);
+    this.#head = 0;
   }
 
   clear(): void {
     this.#batches = [];
+    this.#head = 0;
     this.#sizeBytes = 0;
   }
 
@@ -58,14 +67,14 @@ export class RecentTail {
   }
 
   #indexOf(sequence: Sequence): number {
-    let low = 0;
+    let low = this.#head;
     let high = this.#batches.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       if ((this.#batches[middle]?.first ?? Infinity) <= sequence) low = middle + 1;
       else high = middle;
     }
-    return low - 1;
+    return low > this.#head ? low - 1 : -1;
   }
 }
 

@@ -57,6 +57,7 @@ export class RespConnection implements Flushable {
   #isAlone = false;
   #isWorking = false;
   #isScheduled = false;
+  #isFlushDue = false;
   #isPaused = false;
   /** No command is taken any more: the client has left, or sent what is no command. */
   #isEnding = false;
@@ -112,6 +113,7 @@ export class RespConnection implements Flushable {
 
   /** Sends what has gathered, in one write. */
   flush(): void {
+    this.#isFlushDue = false;
     if (this.#isOver || this.#socket.destroyed) return;
     const pieces = this.#out.take();
     const [first] = pieces;
@@ -331,7 +333,7 @@ export class RespConnection implements Flushable {
     if (this.#isOver) return;
     this.#out.protocol = this.session.protocol;
     this.#queue.completeResult(slot, render, result);
-    this.#door.flushSoon(this);
+    this.#flushSoon();
     this.#resumeWork();
   }
 
@@ -339,8 +341,14 @@ export class RespConnection implements Flushable {
     if (this.#isOver) return;
     this.#out.protocol = this.session.protocol;
     this.#queue.complete(slot, render);
-    this.#door.flushSoon(this);
+    this.#flushSoon();
     this.#resumeWork();
+  }
+
+  #flushSoon(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    this.#door.flushSoon(this);
   }
 
   #pauseOrResume(): void {
@@ -355,7 +363,7 @@ export class RespConnection implements Flushable {
   #endWhenDone(): void {
     if (this.#isInputOver && !this.#parser.hasBytes && this.#held === null) this.#isEnding = true;
     if (!this.#isEnding || this.#isOver || this.#queue.count > 0 || this.#isAlone) return;
-    if (this.#out.byteCount > 0) this.#door.flushSoon(this);
+    if (this.#out.byteCount > 0) this.#flushSoon();
     else if (!this.#socket.writableEnded) {
       this.#socket.end();
       this.#pauseOrResume();

@@ -11,7 +11,7 @@ export interface Door {
   readonly random: Random;
   readonly server: ServerFacts;
   readonly counters: RespCounters;
-  /** Calls `flush` of the connection at the end of this turn of the loop, once. */
+  /** Calls `flush` of the connection at the end of this turn of the loop; each asks once a turn. */
   flushSoon(connection: Flushable): void;
   /** Whether all connections together may hold `byteCount` more of unfinished commands; less than 0 gives back. */
   hold(byteCount: number): boolean;

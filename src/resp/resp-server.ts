@@ -50,7 +50,6 @@ export class RespServer {
   readonly #door: Door;
   readonly #connections = new Map<Socket, RespConnection>();
   #toFlush: Flushable[] = [];
-  readonly #isListed = new Set<Flushable>();
   #heldBytes = 0;
   #lastId = 0;
   #sweepTimer: Timer | null = null;
@@ -145,14 +144,11 @@ export class RespServer {
   }
 
   #flushSoon(connection: Flushable): void {
-    if (this.#isListed.has(connection)) return;
-    this.#isListed.add(connection);
     this.#toFlush.push(connection);
     if (this.#toFlush.length > 1) return;
     this.#options.timers.soon(() => {
       const ready = this.#toFlush;
       this.#toFlush = [];
-      this.#isListed.clear();
       for (const one of ready) one.flush();
     });
   }
