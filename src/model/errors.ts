@@ -48,7 +48,8 @@ export type ErrorCode =
   | "WRONG_DIRECTORY"
   | "UNKNOWN_FORMAT"
   | "DATA_CORRUPT"
-  | "ADDRESS_IN_USE";
+  | "ADDRESS_IN_USE"
+  | "DOCUMENT_INVALID";
 
 /** What is known of an error besides its sentence. */
 export interface ErrorKind {
@@ -138,6 +139,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   UNKNOWN_FORMAT: notApplied(83, 500, "ERR", "the data was written by a version that this one does not understand"),
   DATA_CORRUPT: notApplied(84, 500, "ERR", "files of the data directory are damaged"),
   ADDRESS_IN_USE: notApplied(85, 500, "ERR", "another process listens on the address"),
+  DOCUMENT_INVALID: notApplied(86, 500, "ERR", "a document of the coordinator is damaged, or of a newer version"),
 };
 
 /** An operating error: something a user can meet and act on. `details` goes out with the answer where it helps. */

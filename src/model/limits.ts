@@ -90,5 +90,8 @@ export const LIMITS = {
   /** Positions of SCAN cursors kept by one node; the least recently used goes first. */
   scanPositionsMax: 65_536,
 
+  /** One document of the coordinator, as JSON text in UTF-8. */
+  documentBytesMax: 1_048_576,
+
   ttlMsMax: 3_153_600_000_000,
 } as const;
