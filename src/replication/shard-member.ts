@@ -9,6 +9,7 @@ import { Scrub } from "../shard/scrub.ts";
 import type { PeerMessage } from "../wire/peer-network.ts";
 import { Accounts } from "./accounts.ts";
 import { readinessOf, roleOf, type Readiness } from "./duty.ts";
+import type { DutySwitch } from "./duty-switch.ts";
 import { LeadershipMemory } from "./leadership-memory.ts";
 import { answerFetch } from "./log-fetch.ts";
 import { accountOf, notLeading } from "./member-account.ts";
@@ -20,7 +21,8 @@ import { decodeMessage, isMessageType } from "./message-codec.ts";
 import type { IncomingMessage } from "./messages.ts";
 import { canReadHere, readHere } from "./replica-reads.ts";
 import { trimLog } from "./retention.ts";
-import { Roles } from "./roles.ts";
+import type { Roles } from "./roles.ts";
+import { StaticRoles } from "./static-roles.ts";
 
 const TICK_MS = 100;
 const ASK_AGAIN_MS = 100;
@@ -39,6 +41,7 @@ export class ShardMember {
   readonly #memory: LeadershipMemory;
   readonly #statistics: MemberStatistics;
   readonly #roles: Roles;
+  readonly #duties: DutySwitch;
   #startedMs = 0;
   #timer: Timer | null = null;
   #scrub: Scrub | null = null;
@@ -55,7 +58,8 @@ export class ShardMember {
     this.#memory = new LeadershipMemory(env.stateFile, env.logger);
     this.#statistics = new MemberStatistics(env.clock);
     const { accounts, memory, link } = { accounts: this.#accounts, memory: this.#memory, link: this.#link };
-    this.#roles = new Roles({ env, config, link, accounts, memory, boot: env.random.hex64() });
+    this.#roles = new StaticRoles({ env, config, link, accounts, memory, boot: env.random.hex64() });
+    this.#duties = this.#roles.duties;
   }
 
   get shard(): string {
@@ -63,7 +67,7 @@ export class ShardMember {
   }
 
   get role(): "leader" | "replica" | "none" {
-    return roleOf(this.#roles.duty);
+    return roleOf(this.#duties.duty);
   }
 
   /** Asks the others who they are, then recovers the log: they may ask back meanwhile (rule T3). */
@@ -83,7 +87,7 @@ export class ShardMember {
     this.#timer?.cancel();
     this.#scrub?.stop();
     this.#roles.stop(() => {
-      this.#roles.store?.stop();
+      this.#duties.store?.stop();
       done();
     });
   }
@@ -92,33 +96,33 @@ export class ShardMember {
   knownLeader(): { readonly epoch: number; readonly term: string; readonly leader: NodeName | null } {
     const { leadership, seenEpoch } = this.#memory.state;
     if (leadership !== null) return { epoch: leadership.epoch, term: leadership.term, leader: leadership.leader.node };
-    return { ...seenEpoch, leader: this.#roles.duty.kind === "following" ? this.#roles.duty.follower.leader : null };
+    return { ...seenEpoch, leader: this.#duties.duty.kind === "following" ? this.#duties.duty.follower.leader : null };
   }
 
   execute(operation: Operation, options: RequestOptions, done: ReplyCallback): void {
     if (
       options.consistency === "eventual" &&
-      this.#roles.store !== null &&
+      this.#duties.store !== null &&
       canReadHere(operation) &&
       this.#mayReadHere()
     ) {
       this.#statistics.replicaReads++;
-      const { follower } = this.#roles.duty.kind === "following" ? this.#roles.duty : { follower: null };
+      const { follower } = this.#duties.duty.kind === "following" ? this.#duties.duty : { follower: null };
       const role = follower === null ? "leader" : "replica";
       const answerer = { shard: this.shard, node: this.#config.node, role, lagMs: follower?.lag().ms ?? 0 } as const;
-      done(readHere({ store: this.#roles.store, answerer, nowWallMs: this.#env.clock.wallMs() }, operation));
+      done(readHere({ store: this.#duties.store, answerer, nowWallMs: this.#env.clock.wallMs() }, operation));
       return;
     }
-    if (this.#roles.duty.kind === "leading") {
-      this.#roles.duty.term.execute(operation, options, done);
+    if (this.#duties.duty.kind === "leading") {
+      this.#duties.duty.term.execute(operation, options, done);
       return;
     }
-    done({ ok: false, error: notLeading(this.#config, this.#roles.duty, this.knownLeader()) });
+    done({ ok: false, error: notLeading(this.#config, this.#duties.duty, this.knownLeader()) });
   }
 
   versionOf(key: Key): Version | null {
-    if (this.#roles.store === null) return null;
-    return this.#roles.store.view.get(SPACE.user, key, this.#roles.store.settledSequence).record?.version ?? null;
+    if (this.#duties.store === null) return null;
+    return this.#duties.store.view.get(SPACE.user, key, this.#duties.store.settledSequence).record?.version ?? null;
   }
 
   /** Takes a message of another node about this shard. Throws ProtocolError when it makes no sense. */
@@ -129,8 +133,8 @@ export class ShardMember {
   }
 
   onDisconnected(node: NodeName): void {
-    if (this.#roles.duty.kind === "leading") this.#roles.duty.term.onDisconnected(node);
-    if (this.#roles.duty.kind === "following") this.#roles.duty.follower.onDisconnected(node);
+    if (this.#duties.duty.kind === "leading") this.#duties.duty.term.onDisconnected(node);
+    if (this.#duties.duty.kind === "following") this.#duties.duty.follower.onDisconnected(node);
   }
 
   /** Makes this node the leader by the operator's word (rule T1). `request.node` must be this node. */
@@ -140,13 +144,13 @@ export class ShardMember {
 
   status(): MemberStatus {
     const { epoch } = this.knownLeader();
-    const parts = { env: this.#env, node: this.#config.node, duty: this.#roles.duty, store: this.#roles.store };
+    const parts = { env: this.#env, node: this.#config.node, duty: this.#duties.duty, store: this.#duties.store };
     const damage = this.#memory.state.damage ?? this.#damagedRow;
     return describeMember({ ...parts, statistics: this.#statistics, epoch, damage });
   }
 
   readiness(): Readiness {
-    return readinessOf(this.#roles.duty, this.#memory.state, this.#env.clock.nowMs());
+    return readinessOf(this.#duties.duty, this.#memory.state, this.#env.clock.nowMs());
   }
 
   #onDamagedRow(key: string): void {
@@ -157,7 +161,7 @@ export class ShardMember {
   #open(): void {
     const listener = {
       onWritten: (sequence: Sequence): void => {
-        if (this.#roles.duty.kind === "leading") this.#roles.duty.term.onWritten(sequence);
+        if (this.#duties.duty.kind === "leading") this.#duties.duty.term.onWritten(sequence);
       },
       onFlushed: (sequence: Sequence): void => this.#onFlushed(sequence),
       onApplied: (): void => this.#onApplied(),
@@ -165,7 +169,7 @@ export class ShardMember {
     const store = this.#env.openStore(listener, (damage, mustResync) => {
       this.#memory.noteDamage(damage, mustResync);
     });
-    this.#roles.onRecovered(store);
+    this.#duties.onRecovered(store);
     this.#scrub = new Scrub({
       tree: store.tree,
       timers: this.#env.timers,
@@ -186,26 +190,26 @@ export class ShardMember {
 
   #tick(): void {
     const nowMs = this.#env.clock.nowMs();
-    const duty = this.#roles.duty;
+    const duty = this.#duties.duty;
     if (duty.kind === "starting") {
       const isOver = nowMs - this.#startedMs >= this.#config.startupWaitMs;
       if (this.#accounts.haveAllAnswered || isOver) this.#roles.decide();
       else if (nowMs - this.#accounts.askedMs >= ASK_AGAIN_MS) this.#accounts.askAgain();
       return;
     }
-    if (this.#damagedRow !== null && this.#roles.replaceCopy(this.#damagedRow)) this.#damagedRow = null;
+    if (this.#damagedRow !== null && this.#duties.replaceCopy(this.#damagedRow)) this.#damagedRow = null;
     this.#roles.onTick();
     this.#trim();
   }
 
   #dispatch(from: NodeName, message: IncomingMessage): void {
-    const duty = this.#roles.duty;
+    const duty = this.#duties.duty;
     switch (message.type) {
       case "STATE_QUERY":
         this.#link.send(
           from,
           "STATE",
-          accountOf({ state: this.#memory.state, store: this.#roles.store, duty }, message.header.id),
+          accountOf({ state: this.#memory.state, store: this.#duties.store, duty }, message.header.id),
         );
         return;
       case "STATE":
@@ -213,8 +217,8 @@ export class ShardMember {
         if (message.header.leadership !== null) this.#roles.learn(message.header.leadership);
         return;
       case "FETCH":
-        if (this.#roles.store !== null) {
-          answerFetch({ store: this.#roles.store, link: this.#link }, from, message.header);
+        if (this.#duties.store !== null) {
+          answerFetch({ store: this.#duties.store, link: this.#link }, from, message.header);
         }
         return;
       case "FETCHED":
@@ -245,14 +249,14 @@ export class ShardMember {
     if (message.type === "NOT_LEADER" && message.header.leadership !== null) {
       this.#roles.learn(message.header.leadership);
     }
-    const duty = this.#roles.duty;
+    const duty = this.#duties.duty;
     if (duty.kind === "leading") duty.term.onMessage(from, message);
     else if (duty.kind === "following") duty.follower.onMessage(from, message);
   }
 
   /** A replica takes this node for its leader (§2.6, leader step 1). */
   #onReplica(from: NodeName, message: IncomingMessage & { readonly type: "HELLO" | "PULL" }): void {
-    const duty = this.#roles.duty;
+    const duty = this.#duties.duty;
     if (!this.#config.shard.members.some((member) => member.node === from)) {
       this.#link.send(from, "REFUSED", {
         code: "WRONG_CLUSTER",
@@ -273,7 +277,7 @@ export class ShardMember {
   }
 
   #onFlushed(sequence: Sequence): void {
-    const duty = this.#roles.duty;
+    const duty = this.#duties.duty;
     if (duty.kind === "leading") duty.term.onFlushed();
     else if (duty.kind === "following") duty.follower.onFlushed(sequence);
     else if (duty.kind === "catching-up") duty.fetch.onFlushed();
@@ -281,7 +285,7 @@ export class ShardMember {
   }
 
   #onApplied(): void {
-    const { duty } = this.#roles;
+    const { duty } = this.#duties;
     if (duty.kind === "following") duty.follower.onApplied();
     else if (duty.kind === "leading") duty.term.onApplied();
     this.#trim();
@@ -289,7 +293,7 @@ export class ShardMember {
 
   /** Not between two roles, or before the first: whoever is about to lead does not know yet what replicas need. */
   #trim(): void {
-    const { store, duty } = this.#roles;
+    const { store, duty } = this.#duties;
     if (store === null || (duty.kind !== "leading" && duty.kind !== "following")) return;
     const needed = duty.kind === "leading" ? duty.term.neededFrom() : null;
     trimLog(store, this.#config, { needed, freeBytes: this.#env.freeBytes() });
@@ -298,6 +302,6 @@ export class ShardMember {
   #mayReadHere(): boolean {
     const { state } = this.#env.stateFile;
     if (state.bootstrap !== null || state.damage !== null) return false;
-    return this.#roles.duty.kind === "following" || this.#roles.duty.kind === "leading";
+    return this.#duties.duty.kind === "following" || this.#duties.duty.kind === "leading";
   }
 }
