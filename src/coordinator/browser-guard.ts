@@ -1,0 +1,23 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { isIP } from "node:net";
+
+const AUTHORITY = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?$/i;
+
+/**
+ * What speaks against a request, as a sentence without its end; null when nothing does.
+ *
+ * No web page has business with a coordinator, and every page that a developer opens could reach one on loopback. Browsers say that
+ * they are browsers (`Origin`, `Sec-Fetch-*`), and a page that points its own name here shows in `Host`: only addresses,
+ * `localhost` and the name listened on are right there.
+ */
+export function browserFault(headers: IncomingHttpHeaders, ownHost: string): string | null {
+  if (headers.origin !== undefined || Object.keys(headers).some((name) => name.startsWith("sec-fetch-"))) {
+    return "A web page may not use the coordinator";
+  }
+  const match = AUTHORITY.exec(headers.host ?? "");
+  const host = (match?.[1] ?? match?.[2] ?? "").toLowerCase();
+  if (host === "") return "The header Host is missing or malformed";
+  if (isIP(host) !== 0 || host === "localhost" || host.endsWith(".localhost") || host === ownHost.toLowerCase())
+    return null;
+  return `The coordinator is not called ${host}: ask it by its address`;
+}

@@ -1,0 +1,125 @@
+import type { Clock, Timers } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import { keyFault, prefixFault, swapFault } from "./call-checks.ts";
+import { type CallOutcome, resultOfQuery, resultOfSwap } from "./call-outcome.ts";
+import type { EndpointAddress } from "./checked-agent.ts";
+import {
+  type Coordinator,
+  DEADLINE_MS_DEFAULT,
+  type Failed,
+  type ListResult,
+  type ReadResult,
+  type Swap,
+  type SwapResult,
+  type Watch,
+} from "./coordinator.ts";
+import { ALIVE_MS, decodeListAnswer, decodeReadAnswer, decodeSwapAnswer, EMBEDDED_PATHS } from "./embedded-protocol.ts";
+import { EndpointSet } from "./endpoint-set.ts";
+import { type CallResult, textOf } from "./http-endpoint.ts";
+import { JsonAnswer } from "./json-answer.ts";
+import { WatchLoop } from "./watch-loop.ts";
+
+export interface EmbeddedCoordinatorOptions {
+  readonly address: EndpointAddress;
+  readonly clock: Clock & Timers;
+  readonly random: Random;
+  readonly deadlineMs?: number;
+}
+
+type EmbeddedPath = (typeof EMBEDDED_PATHS)[keyof typeof EMBEDDED_PATHS];
+
+const NO_HEADERS = {};
+
+/**
+ * The embedded coordinator as its clients see it: the process that `kv coordinator` runs.
+ *
+ * Owns the connections and the watches. A call whose answer stays away is *unknown* if it was a swap, and failed otherwise;
+ * nothing is repeated.
+ */
+export class EmbeddedCoordinator implements Coordinator {
+  readonly #options: EmbeddedCoordinatorOptions;
+  readonly #endpoints: EndpointSet;
+  readonly #watches = new Set<WatchLoop>();
+  #isClosed = false;
+
+  constructor(options: EmbeddedCoordinatorOptions) {
+    this.#options = options;
+    this.#endpoints = new EndpointSet([options.address], options.clock);
+  }
+
+  read(key: string, done: (result: ReadResult) => void): void {
+    const fault = keyFault(key);
+    if (fault !== null) this.#failSoon(fault, done);
+    else this.#ask(EMBEDDED_PATHS.read, { key }, (result) => done(resultOfQuery(outcomeOf(result, decodeReadAnswer))));
+  }
+
+  compareAndSwap(key: string, swap: Swap, done: (result: SwapResult) => void): void {
+    const fault = swapFault(key, swap);
+    if (fault !== null) {
+      this.#failSoon(fault, done);
+      return;
+    }
+    const { expectedRevision, value } = swap;
+    this.#ask(EMBEDDED_PATHS.swap, { key, expected: expectedRevision, value }, (result) => {
+      done(resultOfSwap(outcomeOf(result, decodeSwapAnswer)));
+    });
+  }
+
+  list(prefix: string, done: (result: ListResult) => void): void {
+    const fault = prefixFault(prefix);
+    if (fault !== null) this.#failSoon(fault, done);
+    else
+      this.#ask(EMBEDDED_PATHS.list, { prefix }, (result) => done(resultOfQuery(outcomeOf(result, decodeListAnswer))));
+  }
+
+  watch(key: string, onChange: () => void): Watch {
+    if (this.#isClosed || keyFault(key) !== null) return { stop: () => {} };
+    const { clock: timers, random } = this.#options;
+    const post = { path: EMBEDDED_PATHS.watch, body: JSON.stringify({ key }), headers: NO_HEADERS };
+    const loop = new WatchLoop({
+      timers,
+      random,
+      open: (events) => this.#endpoints.stream(post, 3 * ALIVE_MS, events),
+      readLine: (line) => (JsonAnswer.parse(line)?.truth("changed") === true ? "changed" : "alive"),
+      onChange,
+    });
+    this.#watches.add(loop);
+    return {
+      stop: () => {
+        loop.stop();
+        this.#watches.delete(loop);
+      },
+    };
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    for (const watch of this.#watches) watch.stop();
+    this.#watches.clear();
+    this.#endpoints.close();
+  }
+
+  #ask(path: EmbeddedPath, body: Readonly<Record<string, string>>, done: (result: CallResult) => void): void {
+    if (this.#isClosed) return;
+    const deadlineMs = this.#options.deadlineMs ?? DEADLINE_MS_DEFAULT;
+    const call = { path, body: JSON.stringify(body), headers: NO_HEADERS, deadlineMs, isRepeatable: false };
+    this.#endpoints.call(call, done);
+  }
+
+  #failSoon(reason: string, done: (failed: Failed) => void): void {
+    this.#options.clock.soon(() => {
+      if (!this.#isClosed) done({ kind: "failed", reason });
+    });
+  }
+}
+
+/** What an answer says; of what is not known, that it is not known. */
+function outcomeOf<Result>(result: CallResult, decode: (answer: JsonAnswer) => Result | null): CallOutcome<Result> {
+  if (result.kind === "unsent") return { kind: "failed", reason: result.reason };
+  if (result.kind === "lost") return { kind: "unknown", reason: result.reason };
+  const answer = JsonAnswer.parse(result.body);
+  const decoded = result.status === 200 && answer !== null ? decode(answer) : null;
+  if (decoded !== null) return { kind: "understood", result: decoded };
+  const reason = answer?.text("error") ?? `The coordinator answered ${result.status}: ${textOf(result.body)}`;
+  return { kind: answer?.text("outcome") === "not_applied" ? "failed" : "unknown", reason };
+}
