@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { endWhenOutputCloses } from "../base/closed-output.ts";
 import { defineCheck } from "./check-command.ts";
+import { defineCoordinator } from "./coordinator-command.ts";
 import { defineExplain } from "./explain-command.ts";
 import { defineExport } from "./export-command.ts";
 import { reportFailure } from "./failure-report.ts";
@@ -30,6 +31,7 @@ function buildProgram(): Command {
   defineStatus(program);
   defineExplain(program);
   definePromote(program);
+  defineCoordinator(program);
   defineCheck(program);
   return program;
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { NodeName } from "../model/position.ts";
-import { STOP_MESSAGE } from "../server/run-node.ts";
+import { STOP_MESSAGE } from "../server/process-ending.ts";
 
 /** As in scripts/node-runtime.sh, for an installed package: freed large values go back to the system. Only glibc looks at it. */
 const MALLOC_SETTINGS = { MALLOC_MMAP_THRESHOLD_: "1048576", MALLOC_TRIM_THRESHOLD_: "8388608" };

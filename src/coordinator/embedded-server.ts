@@ -248,8 +248,9 @@ function unknownMember(body: JsonAnswer, known: readonly string[]): string | nul
 }
 
 function answer(response: ServerResponse, content: object): void {
-  response.writeHead(200, { "Content-Type": "application/json" });
-  response.end(JSON.stringify(content));
+  const body = Buffer.from(JSON.stringify(content));
+  response.writeHead(200, { "Content-Type": "application/json", "Content-Length": body.length });
+  response.end(body);
 }
 
 /** Everything that is refused is refused before anything changes. The connection ends, so that no unread body is taken for a request. */

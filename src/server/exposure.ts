@@ -22,6 +22,7 @@ export function checkExposure(
   }
 }
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine can reach a host. */
+export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SystemRandom } from "../base/random.ts";
-import { STOP_MESSAGE } from "./run-node.ts";
+import { STOP_MESSAGE } from "./process-ending.ts";
 
 const root = mkdtempSync(join(tmpdir(), "kv-run-"));
 const random = new SystemRandom();

@@ -4,7 +4,8 @@ import { loadConfig } from "./config.ts";
 import { findOwnNode, type OwnNodeOptions } from "./own-node.ts";
 import { readPeerSecret } from "./peer-secret.ts";
 import { PinoLogger } from "./pino-logger.ts";
-import { startServer, type RunningServer } from "./start-server.ts";
+import { ProcessEnding } from "./process-ending.ts";
+import { startServer } from "./start-server.ts";
 
 /** The options of `kv serve`. */
 export interface RunNodeOptions extends OwnNodeOptions {
@@ -16,16 +17,9 @@ export interface RunNodeOptions extends OwnNodeOptions {
   readonly isStartedTogether: boolean;
 }
 
-/** What a parent process says over the channel to a node to make it stop; the channel's end means the same. */
-export const STOP_MESSAGE = "stop";
-
 const STARTUP_WAIT_MS = 1000;
 const STARTUP_WAIT_TOGETHER_MS = 10_000;
-/** A shutdown that takes longer is given up: what was answered is on disk anyway. */
-const SHUTDOWN_MS_MAX = 12_000;
 const EXIT_FAILURE = 1;
-/** 128 + SIGTERM, as a shell reports a process that the signal ended. */
-const EXIT_TERMINATED = 143;
 
 /**
  * Runs one node as this process, until it is told to stop. Resolves when the node listens; from then on this function's
@@ -50,7 +44,7 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
   };
   process.on("uncaughtException", (error) => die("The node ends: an error that nobody foresaw", error));
   process.on("unhandledRejection", (error) => die("The node ends: a failure that nobody handled", error));
-  const ending = new Ending(logger);
+  const ending = new ProcessEnding(logger);
   const server = await startServer({
     config,
     own,
@@ -63,56 +57,6 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
   });
   if (peerSecret.length > 0 && !options.isInsecure) logger.info("Nodes prove themselves to each other with a secret");
   ending.serve(server);
-}
-
-/** How the process ends by request: gracefully, or at the second signal at once; also while it is still starting. */
-class Ending {
-  readonly #logger: PinoLogger;
-  #server: RunningServer | null = null;
-  #isRequested = false;
-
-  constructor(logger: PinoLogger) {
-    this.#logger = logger;
-    process.on("SIGTERM", () => this.#onSignal("SIGTERM"));
-    process.on("SIGHUP", () => logger.info("SIGHUP: there is nothing to load again"));
-    if (process.send === undefined) {
-      process.on("SIGINT", () => this.#onSignal("SIGINT"));
-      return;
-    }
-    process.on("SIGINT", () => {});
-    process.on("disconnect", () => this.#request("the end of the parent process"));
-    process.on("message", (message) => {
-      if (message === STOP_MESSAGE) this.#request("the parent process");
-    });
-  }
-
-  serve(server: RunningServer): void {
-    this.#server = server;
-    if (this.#isRequested) this.#close(server);
-  }
-
-  #onSignal(signal: string): void {
-    if (this.#isRequested) process.exit(EXIT_TERMINATED);
-    this.#request(signal);
-  }
-
-  #request(by: string): void {
-    if (this.#isRequested) return;
-    this.#isRequested = true;
-    this.#logger.info("Stops", { by });
-    if (this.#server !== null) this.#close(this.#server);
-  }
-
-  #close(server: RunningServer): void {
-    setTimeout(() => {
-      this.#logger.error("The shutdown takes too long and is given up");
-      process.exit(EXIT_FAILURE);
-    }, SHUTDOWN_MS_MAX).unref();
-    void server.close().then(() => {
-      this.#logger.info("Has stopped");
-      process.exit(0);
-    });
-  }
 }
 
 /** An operating error's sentence says it all; anything else is shown with where it came from. */
