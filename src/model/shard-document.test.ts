@@ -12,6 +12,7 @@ const REPLICA: StoreRef = { node: "[fd00::2]:8080", store: "a1", generation: 0 }
 const DOCUMENT: ShardDocument = {
   version: 118,
   epoch: 42,
+  term: "00000000000000a7",
   leader: LEADER,
   inSync: [LEADER, REPLICA],
   members: [LEADER.node, REPLICA.node],
@@ -56,6 +57,7 @@ const documents: fc.Arbitrary<ShardDocument> = stores.chain((inSync) =>
     {
       version: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
       epoch: fc.integer({ min: 1, max: 0xffff_ffff }),
+      term: fc.stringMatching(/^[0-9a-f]{16}$/),
       leader: fc.constantFrom(...inSync),
       inSync: fc.constant(inSync),
       members: fc.constant(inSync.map(({ node }) => node)),
@@ -73,6 +75,7 @@ test("a shard document has the members that other programs expect", () => {
     v: 1,
     ver: 118,
     epoch: 42,
+    term: "00000000000000a7",
     leader: { node: LEADER.node, store: LEADER.store, gen: 3 },
     isr: [
       { node: LEADER.node, store: LEADER.store, gen: 3 },

@@ -1,5 +1,6 @@
 import { decodeDocument, DOCUMENT_VERSION, DocumentFields, invalid, textItem } from "./document-fields.ts";
-import type { Epoch, NodeName, StoreRef } from "./position.ts";
+import type { Leadership } from "./leadership.ts";
+import type { Epoch, NodeName, StoreRef, Term } from "./position.ts";
 
 /** Why a shard document was written last (§2.4). */
 export type ShardChange = "create" | "promote" | "restart" | "handover" | "shrink" | "expand" | "members" | "unclean";
@@ -9,6 +10,8 @@ export interface ShardDocument {
   /** +1 on every change; unlike revisions it survives a rebuild of the coordinator. */
   readonly version: number;
   readonly epoch: Epoch;
+  /** Of the epoch (rule G6): drawn by whoever wrote the document that began it. */
+  readonly term: Term;
   readonly leader: StoreRef;
   /** The leader first or not; it is always among them. */
   readonly inSync: readonly StoreRef[];
@@ -34,17 +37,19 @@ const CAUSES: readonly ShardChange[] = [
 ];
 const NODE_PATTERN = /^[A-Za-z0-9_.:[\]-]{1,255}$/;
 const STORE_PATTERN = /^[A-Za-z0-9-]{1,64}$/;
+const TERM_PATTERN = /^[0-9a-f]{16}$/;
 const TOKEN_PATTERN = /^[\x21-\x7e]{1,512}$/;
 const UINT32_MAX = 0xffff_ffff;
 const MEMBERS_MAX = 64;
 
 /** The document as JSON text. What was decoded encodes to an equal document, and the other way round. */
 export function encodeShardDocument(document: ShardDocument): string {
-  const { version, epoch, leader, inSync, members, minInSync, lineage, token, cause } = document;
+  const { version, epoch, term, leader, inSync, members, minInSync, lineage, token, cause } = document;
   return JSON.stringify({
     v: DOCUMENT_VERSION,
     ver: version,
     epoch,
+    term,
     leader: encodeStore(leader),
     isr: inSync.map(encodeStore),
     members,
@@ -64,6 +69,7 @@ export function decodeShardDocument(text: string, what = "the shard document"): 
     const document: ShardDocument = {
       version: fields.whole("ver", { min: 1, max: Number.MAX_SAFE_INTEGER }),
       epoch: fields.whole("epoch", { min: 1, max: UINT32_MAX }),
+      term: fields.text("term", TERM_PATTERN, "is not a term of 16 hexadecimal digits"),
       leader: decodeStore(fields.object("leader")),
       inSync: fields.list("isr", MEMBERS_MAX, (value, path) => decodeStore(new DocumentFields(value, path))),
       members: fields.list("members", MEMBERS_MAX, (value, path) => textItem(value, path, NODE_PATTERN)),
@@ -75,6 +81,12 @@ export function decodeShardDocument(text: string, what = "the shard document"): 
     check(document, what);
     return document;
   });
+}
+
+/** The leadership that a document describes; the version of the document stands for that of the set. */
+export function leadershipOf(document: ShardDocument): Leadership {
+  const { epoch, term, leader, lineage, inSync, version } = document;
+  return { epoch, term, leader, lineage, inSync, setVersion: version };
 }
 
 /** Whether two references name one life of one store (D7). */

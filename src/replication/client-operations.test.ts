@@ -520,7 +520,7 @@ class World {
     const start = { term, previous: { epoch: 0, term }, versionBase: 0, lineage: 0, inSync: [] };
     const epoch = { epoch: 1, term };
     const epochStart = this.store.append(epoch, { kind: "epochStart", start });
-    this.answers = new PendingAnswers(this.timers, 0);
+    this.answers = new PendingAnswers(this.timers, 0, () => true);
     this.replicasAnswer = isOpen;
     this.operations = new ClientOperations({
       clock: this.timers,

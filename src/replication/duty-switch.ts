@@ -4,8 +4,9 @@ import { LIMITS } from "../model/limits.ts";
 import type { Epoch, NodeName } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import type { Duty } from "./duty.ts";
+import type { FollowerPromise } from "./follower-promise.ts";
 import { Follower } from "./follower.ts";
-import { LeaderTerm } from "./leader-term.ts";
+import { LeaderTerm, type Mandate } from "./leader-term.ts";
 import type { LeadershipMemory } from "./leadership-memory.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
@@ -20,6 +21,8 @@ export interface DutySwitchParts {
   readonly boot: string;
   /** Decides anew what to be, from what is known then. */
   readonly decide: () => void;
+  /** What a replica promises its leader; null in static mode. */
+  readonly promise: FollowerPromise | null;
   /** The leader that is followed does not answer, or says that it does not lead. */
   readonly onLost: () => void;
 }
@@ -75,7 +78,7 @@ export class DutySwitch {
   }
 
   /** Begins to lead, at once or as soon as the disk has room. The duty before must have been left. */
-  lead(leadership: Leadership, isPromotion: boolean): void {
+  lead(leadership: Leadership, isPromotion: boolean, mandate: Mandate): void {
     const { env, config, link, memory, boot } = this.#parts;
     const store = this.#store;
     if (store === null || this.#isStopped) return;
@@ -83,14 +86,14 @@ export class DutySwitch {
       this.wait("The disk has no room to begin a leadership");
       const waiting = this.#duty;
       store.log.whenRoomChanges(() => {
-        if (this.#duty === waiting) this.lead(leadership, isPromotion);
+        if (this.#duty === waiting) this.lead(leadership, isPromotion, mandate);
       });
       return;
     }
     if (!hasRoomFor(() => memory.begin(leadership))) {
-      return this.waitForRoom(() => this.lead(leadership, isPromotion));
+      return this.waitForRoom(() => this.lead(leadership, isPromotion, mandate));
     }
-    const term = new LeaderTerm({ env, config, link, store, boot, leadership, isPromotion });
+    const term = new LeaderTerm({ env, config, link, store, boot, leadership, isPromotion, mandate });
     this.#duty = { kind: "leading", term };
     env.logger.info("Leads", {
       shard: config.shard.name,
@@ -104,13 +107,14 @@ export class DutySwitch {
   follow(leader: NodeName): void {
     const store = this.#store;
     if (store === null || this.#isStopped) return;
-    const { env, config, link, boot, onLost } = this.#parts;
+    const { env, config, link, boot, promise, onLost } = this.#parts;
     const follower = new Follower({
       env,
       link,
       store,
       boot,
       leader,
+      promise,
       adopt: (leadership) => this.#adopt(leadership, store.lastEpoch.epoch),
       onLost,
       onHalt: (reason) => this.leave(() => this.wait(reason)),

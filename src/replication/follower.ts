@@ -7,6 +7,7 @@ import type { NodeName, Sequence } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import { cutInputs, decideCut, haltReason } from "./cut-decision.ts";
+import type { FollowerPromise } from "./follower-promise.ts";
 import { keepEntriesBehind } from "./keep-discarded.ts";
 import { LeaderRefusal } from "./leader-refusal.ts";
 import { logEndOf } from "./member-account.ts";
@@ -27,6 +28,8 @@ export interface FollowerParts {
   readonly leader: NodeName;
   /** Takes a leadership that was heard of; false when a higher one is known. Durable when it returns true (rule P1). */
   readonly adopt: (leadership: Leadership) => boolean;
+  /** What is promised to the leader with every echo; null in static mode. */
+  readonly promise: FollowerPromise | null;
   /** The leader does not answer, or says that it does not lead: somebody should be asked (rule T4). */
   readonly onLost: () => void;
   /** This copy cannot go on by itself; the sentence is for the operator. */
@@ -124,6 +127,8 @@ export class Follower {
     if (leadership.leader.node !== from || !this.#parts.adopt(leadership)) return;
     this.#leadership = leadership;
     this.#sid = welcome.sid;
+    // Beacons of another life of this leader name other moments.
+    this.#lastBeacon = 0;
     this.#lastHeardMs = this.#parts.env.clock.nowMs();
     if (this.#bootstrap !== null && this.#bootstrap.isCopying) {
       this.#phase = "copying";
@@ -332,6 +337,8 @@ export class Follower {
 
   #heard(beacon: number): void {
     this.#lastHeardMs = this.#parts.env.clock.nowMs();
+    if (beacon === 0) return;
+    this.#parts.promise?.renew();
     this.#lastBeacon = Math.max(this.#lastBeacon, beacon);
   }
 

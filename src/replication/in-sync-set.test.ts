@@ -202,7 +202,7 @@ class World {
       replace,
     };
     const env = { clock: this.timers, stateFile, logger: silentLogger } as unknown as MemberEnvironment;
-    this.set = new InSyncSet({ env, leadership } as ConstructorParameters<typeof InSyncSet>[0]);
+    this.set = new InSyncSet({ env, leadership, minInSync: 1, node: "a" });
   }
 
   inSync(): readonly InSyncMember[] {

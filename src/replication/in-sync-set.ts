@@ -1,26 +1,16 @@
 import { mutant } from "../base/mutants.ts";
 import type { InSyncMember, Leadership } from "../model/leadership.ts";
-import type { NodeName, Sequence, StoreRef } from "../model/position.ts";
+import type { NodeName, StoreRef } from "../model/position.ts";
+import type { InSyncKeeper, SetPosition } from "./in-sync-keeper.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
-import type { MemberLink } from "./member-link.ts";
 import { isNoRoom } from "./no-room.ts";
 import type { ReplicaSession } from "./replica-sessions.ts";
 
 interface InSyncSetParts {
   readonly env: MemberEnvironment;
-  readonly link: MemberLink;
   readonly node: NodeName;
   readonly leadership: Leadership;
-}
-
-/** Where the leadership stands when a replica is looked at. */
-export interface SetPosition {
-  readonly commit: Sequence;
-  readonly epochStart: Sequence;
-  /** What the whole set was promised to have flushed: whoever joins it must have that much. */
-  readonly promised: Sequence;
-  /** Age of the oldest entry that the replica has not flushed yet; 0 when there is none. */
-  readonly lagMs: number;
+  readonly minInSync: number;
 }
 
 /** A replica must keep up for this long, and be no further behind, before it is counted again (§2.8). */
@@ -35,7 +25,7 @@ const KEEPS_UP_MS = 1000;
  * Under load a replica is always a few entries behind what the others have committed. So one that keeps up is first
  * `required` without being listed: nothing more is promised without it, it catches up with what was, and is listed then.
  */
-export class InSyncSet {
+export class InSyncSet implements InSyncKeeper {
   readonly #parts: InSyncSetParts;
   readonly #heardMs = new Map<NodeName, number>();
   readonly #keepsUpSinceMs = new Map<NodeName, number>();
@@ -57,6 +47,10 @@ export class InSyncSet {
   /** Who must have flushed what is promised: the listed members, and those about to be. */
   get required(): readonly InSyncMember[] {
     return this.#joining.size === 0 ? this.#leadership.inSync : [...this.#leadership.inSync, ...this.#joining.values()];
+  }
+
+  get minInSync(): number {
+    return this.#parts.minInSync;
   }
 
   /** A listed member without a store gets the one it shows at first contact. */
@@ -106,6 +100,13 @@ export class InSyncSet {
   forget(node: NodeName): void {
     this.#keepsUpSinceMs.delete(node);
     this.#joining.delete(node);
+  }
+
+  /** There is no arbiter: only the operator removes a member. */
+  considerRemoving(): void {}
+
+  adviceFor(shard: string): string {
+    return `start it, or go on without it: kv promote --shard ${shard} --node ${this.#parts.node}`;
   }
 
   /** Requires `inSync` from now on. When the disk has no room to write it down, nothing has changed: it is tried again. */

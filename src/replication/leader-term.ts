@@ -12,7 +12,8 @@ import type { ShardStore } from "../shard/shard-store.ts";
 import { AppendTimes } from "./append-times.ts";
 import { ClientOperations } from "./client-operations.ts";
 import { counts, inSyncSequence } from "./commit-rule.ts";
-import { InSyncSet, sameStore } from "./in-sync-set.ts";
+import type { InSyncKeeper } from "./in-sync-keeper.ts";
+import { sameStore } from "./in-sync-set.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import type { IncomingMessage } from "./messages.ts";
@@ -20,6 +21,22 @@ import { PendingAnswers, type Guarantee } from "./pending-answers.ts";
 import { ReplicaSessions, type ReplicaSession } from "./replica-sessions.ts";
 import { SnapshotSource } from "./snapshot-source.ts";
 import { PROMOTION_EPOCH_STEP } from "./startup-decision.ts";
+import type { TermLease } from "./term-lease.ts";
+
+/** What a leadership lets those look at who keep its set and its lease. */
+export interface TermHooks {
+  /** The other members that a commit needs. */
+  readonly others: () => readonly NodeName[];
+  /** How long `node` has sent nothing at all, in milliseconds. */
+  readonly silenceMs: (node: NodeName) => number;
+  /** Whether something was written to this node's log so long ago that its flush must hang (rule L8). */
+  readonly isFlushStuck: () => boolean;
+  /** The set, or what is required of it, has changed. */
+  readonly onSetChanged: () => void;
+}
+
+/** Where a leadership has its power from: the operator's word, or the coordinator's document. */
+export type Mandate = (hooks: TermHooks) => { readonly set: InSyncKeeper; readonly lease: TermLease };
 
 /** What a leadership is made of. `leadership` is already durable in this node's state. */
 export interface LeaderTermParts {
@@ -30,6 +47,7 @@ export interface LeaderTermParts {
   readonly boot: string;
   readonly leadership: Leadership;
   readonly isPromotion: boolean;
+  readonly mandate: Mandate;
 }
 
 const SWEEP_MS = 50;
@@ -49,7 +67,9 @@ export class LeaderTerm {
   readonly answers: PendingAnswers;
   readonly #parts: LeaderTermParts;
   readonly #sessions: ReplicaSessions;
-  readonly #set: InSyncSet;
+  readonly #set: InSyncKeeper;
+  readonly #lease: TermLease;
+  readonly #startMs: number;
   readonly #snapshots: SnapshotSource;
   readonly #times: AppendTimes;
   readonly #guarantee: Guarantee;
@@ -63,9 +83,12 @@ export class LeaderTerm {
     this.#guarantee = config.replication === "in-sync" ? "in-sync" : "flushed";
     store.clock.rebase();
     this.epochStart = this.#appendEpochStart();
-    this.answers = new PendingAnswers(env.clock, store.commitSequence);
-    this.#set = new InSyncSet({ env, link: parts.link, node: config.node, leadership: parts.leadership });
+    this.#startMs = env.clock.nowMs();
     this.#times = new AppendTimes(env.clock);
+    const { set, lease } = parts.mandate(this.#hooks());
+    this.#set = set;
+    this.#lease = lease;
+    this.answers = new PendingAnswers(env.clock, store.commitSequence, () => lease.isValid());
     this.#snapshots = new SnapshotSource({
       clock: env.clock,
       store,
@@ -81,6 +104,7 @@ export class LeaderTerm {
       store,
       boot: parts.boot,
       leadership: () => this.#set.leadership,
+      lease,
       onProgress: (session) => this.#onProgress(session),
     });
     this.operations = new ClientOperations({
@@ -207,6 +231,7 @@ export class LeaderTerm {
     if (this.#sessions.of(session.node) === session) this.#considerAdding(session);
     else this.#set.forget(session.node);
     this.#advanceCommit();
+    this.answers.onLease();
   }
 
   #considerAdding(session: ReplicaSession): void {
@@ -231,7 +256,7 @@ export class LeaderTerm {
       inSync: this.#set.required,
       sessionOf: (node) => this.#sessions.of(node),
     });
-    const isFrozen = inSync.length < config.minInSync;
+    const isFrozen = inSync.length < this.#set.minInSync;
     const commit = this.#guarantee === "flushed" ? store.durableSequence : isFrozen ? 0 : inSyncReached;
     if (commit > store.commitSequence) {
       store.commit(commit);
@@ -246,10 +271,11 @@ export class LeaderTerm {
   #inSyncRefusal(): KvError | null {
     const { config, env } = this.#parts;
     const { inSync } = this.#set.leadership;
-    if (inSync.length < config.minInSync) {
+    const { minInSync } = this.#set;
+    if (inSync.length < minInSync) {
       return new KvError(
         "NOT_ENOUGH_REPLICAS",
-        `The in-sync set has ${inSync.length} members; ${config.minInSync} are needed`,
+        `The in-sync set has ${inSync.length} members; ${minInSync} are needed`,
       );
     }
     for (const member of inSync) {
@@ -259,8 +285,7 @@ export class LeaderTerm {
       else if (env.clock.nowMs() - this.#set.lastHeardMs(member.node) > LIMITS.inSyncSilenceMsMax) {
         return new KvError(
           "NOT_ENOUGH_REPLICAS",
-          `In-sync member ${member.node} does not answer; start it, or go on without it: ` +
-            `kv promote --shard ${config.shard.name} --node ${config.node}`,
+          `In-sync member ${member.node} does not answer; ${this.#set.adviceFor(config.shard.name)}`,
         );
       }
     }
@@ -268,10 +293,37 @@ export class LeaderTerm {
   }
 
   #sweep(): void {
+    this.#lease.tick();
+    this.answers.onLease();
     this.answers.sweep();
     this.operations.sweep();
     // One that was about to join and hangs must not hold up the others' promises.
     for (const session of this.#sessions.all) this.#considerAdding(session);
+    this.#noteHeard();
+    this.#set.considerRemoving((node) => this.#lagMs(this.#sessions.of(node)?.durable ?? 0));
+  }
+
+  /** Which members of the set count at this moment. */
+  #noteHeard(): void {
+    for (const member of this.#set.leadership.inSync) {
+      const session = this.#sessions.of(member.node);
+      if (session !== undefined && counts(member, session)) this.#set.noteHeard(member.node);
+    }
+  }
+
+  /** How long ago the oldest entry behind `durable` was written; 0 when there is none. */
+  #lagMs(durable: Sequence): number {
+    return durable >= this.#parts.store.log.lastSequence ? 0 : this.#times.ageMs(durable + 1);
+  }
+
+  #hooks(): TermHooks {
+    const { env, config, store } = this.#parts;
+    return {
+      others: () => this.#set.required.flatMap(({ node }) => (node === config.node ? [] : [node])),
+      silenceMs: (node) => env.clock.nowMs() - (this.#sessions.of(node)?.lastHeardMs ?? this.#startMs),
+      isFlushStuck: () => this.#lagMs(store.durableSequence) > LIMITS.uncommittedAgeMsMax,
+      onSetChanged: () => this.#advanceCommit(),
+    };
   }
 
   #expire(): void {

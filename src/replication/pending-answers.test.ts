@@ -80,7 +80,7 @@ describe("an answer that is owed", () => {
     const world = new World();
     world.owe("write", 4);
     world.answers.abandon();
-    const later = new PendingAnswers(world.timers, 3);
+    const later = new PendingAnswers(world.timers, 3, () => true);
     later.advance("in-sync", 100);
     world.answers.advance("in-sync", 100);
     assert.deepEqual(world.told, ["write UNKNOWN_OUTCOME unknown"]);
@@ -170,10 +170,11 @@ describe("an answer that is owed", () => {
 class World {
   readonly timers = new ManualTimers();
   readonly told: string[] = [];
+  mayRead = true;
   readonly answers: PendingAnswers;
 
   constructor(start: Sequence = 0) {
-    this.answers = new PendingAnswers(this.timers, start);
+    this.answers = new PendingAnswers(this.timers, start, () => this.mayRead);
   }
 
   owe(

@@ -9,6 +9,8 @@ import { AnswerQueue, type PendingAnswer } from "./answer-queue.ts";
 /** What an answer waits for: this node's own flush, or the flush of every member of the in-sync set. */
 export type Guarantee = "flushed" | "in-sync";
 
+const NO_LEASE = "The leader waits for its replicas to confirm that it still leads";
+
 /**
  * The answers that one leadership owes (rule K2): each goes out exactly once, when its position is reached, when its time is
  * up, or when the leadership ends. They are never settled by a later leadership's positions: the object dies with its term.
@@ -17,11 +19,16 @@ export type Guarantee = "flushed" | "in-sync";
  */
 export class PendingAnswers {
   readonly #clock: Clock;
+  readonly #mayRead: () => boolean;
   readonly #queues: Readonly<Record<Guarantee, AnswerQueue>>;
+  /** Reads whose values are committed, and that only lack the lease. */
+  #withoutLease: PendingAnswer[] = [];
   unknownCount = 0;
 
-  constructor(clock: Clock, start: Sequence) {
+  /** `mayRead`: whether a read may be answered at this very moment (rules R4, L3). */
+  constructor(clock: Clock, start: Sequence, mayRead: () => boolean) {
     this.#clock = clock;
+    this.#mayRead = mayRead;
     this.#queues = { flushed: new AnswerQueue(start), "in-sync": new AnswerQueue(start) };
   }
 
@@ -33,17 +40,34 @@ export class PendingAnswers {
   ): void {
     const { sequence, isWrite } = wait;
     const queue = this.#queues[wait.guarantee];
-    if (sequence <= queue.reached) {
+    const isReached = sequence <= queue.reached;
+    if (isReached && (isWrite || this.#mayRead())) {
       done(reply);
       return;
     }
     const deadlineMs = this.#clock.nowMs() + (isWrite ? LIMITS.writeWaitMsMax : LIMITS.readWaitMsMax);
-    queue.add({ sequence, isWrite, deadlineMs, reply, done });
+    const answer = { sequence, isWrite, deadlineMs, reply, done };
+    if (isReached) this.#withoutLease.push(answer);
+    else queue.add(answer);
   }
 
   /** Everything up to `sequence` has `guarantee`. */
   advance(guarantee: Guarantee, sequence: Sequence): void {
-    this.#queues[guarantee].advance(sequence, settle);
+    this.#queues[guarantee].advance(sequence, (answer) => {
+      if (answer.isWrite || this.#mayRead()) answer.done(answer.reply);
+      else this.#withoutLease.push(answer);
+    });
+  }
+
+  /** The lease may hold again: what only waited for it goes out. */
+  onLease(): void {
+    if (this.#withoutLease.length === 0) return;
+    const waiting = this.#withoutLease;
+    this.#withoutLease = [];
+    for (const answer of waiting) {
+      if (this.#mayRead()) answer.done(answer.reply);
+      else this.#withoutLease.push(answer);
+    }
   }
 
   reached(guarantee: Guarantee): Sequence {
@@ -62,6 +86,9 @@ export class PendingAnswers {
   }
 
   #giveUp(isOver: (answer: PendingAnswer) => boolean, why: string): void {
+    const reads = this.#withoutLease;
+    this.#withoutLease = reads.filter((answer) => !isOver(answer));
+    for (const answer of reads) if (isOver(answer)) answer.done({ ok: false, error: busy(NO_LEASE) });
     for (const queue of [this.#queues.flushed, this.#queues["in-sync"]]) {
       for (const { isWrite, done } of queue.takeOut(isOver)) {
         if (isWrite) this.unknownCount++;
@@ -69,10 +96,6 @@ export class PendingAnswers {
       }
     }
   }
-}
-
-function settle({ reply, done }: PendingAnswer): void {
-  done(reply);
 }
 
 function busy(why: string): KvError {

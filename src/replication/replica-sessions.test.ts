@@ -12,6 +12,7 @@ import type { Sequence } from "../model/position.ts";
 import type { PeerMessage } from "../wire/peer-network.ts";
 import { MemberLink } from "./member-link.ts";
 import type { Entries, Hello, Pull, Refused, Welcome } from "./messages.ts";
+import { StaticLease } from "./term-lease.ts";
 import { ReplicaSessions } from "./replica-sessions.ts";
 
 describe("a replica's session", () => {
@@ -255,6 +256,7 @@ class World {
       store,
       boot: "boot",
       leadership: () => leadershipOf(1, "a"),
+      lease: new StaticLease(),
       onProgress: ({ node, isMatched }) => this.progress.push(isMatched ? node : `${node} unmatched`),
     });
     this.fixture.listener = { onWritten: () => this.sessions.onWritten() };

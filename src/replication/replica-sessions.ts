@@ -9,6 +9,7 @@ import type { NodeName, Sequence, StoreRef } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import type { MemberLink } from "./member-link.ts";
 import type { Hello, HeartbeatAck, Pull } from "./messages.ts";
+import type { TermLease } from "./term-lease.ts";
 import { checkPosition } from "./position-check.ts";
 
 /** What a leader knows of one replica since its last HELLO; everything older is forgotten (§2.6, leader step 2). */
@@ -40,6 +41,7 @@ export interface SessionsParts {
   readonly store: ShardStore;
   readonly boot: string;
   readonly leadership: () => Leadership;
+  readonly lease: TermLease;
   /** A replica's flushed position, or the set of live sessions, has changed. */
   readonly onProgress: (session: ReplicaSession) => void;
 }
@@ -57,7 +59,6 @@ const COMMIT_NUDGE_MS = 5;
 export class ReplicaSessions {
   readonly #parts: SessionsParts;
   readonly #sessions = new Map<NodeName, ReplicaSession>();
-  #beacon = 0;
 
   constructor(parts: SessionsParts) {
     this.#parts = parts;
@@ -162,9 +163,9 @@ export class ReplicaSessions {
       this.#parts.link.send(session.node, "HB", {
         sid,
         epoch: leadership.epoch,
-        beacon: ++this.#beacon,
+        beacon: this.#parts.lease.beacon(),
         commit: this.#commit,
-        leaseOk: true,
+        leaseOk: this.#parts.lease.isValid(),
         lastEcho: session.lastEcho,
         logEnd: this.#parts.store.log.lastSequence,
         leadership,
@@ -205,6 +206,7 @@ export class ReplicaSessions {
   /** Takes a confirmation: what is flushed *and* was checked against our log (§2.6 step 4). */
   #acknowledge(session: ReplicaSession, ack: { readonly durable: Sequence; readonly echo: number }): void {
     session.lastEcho = Math.max(session.lastEcho, ack.echo);
+    this.#parts.lease.onEcho(session.node, ack.echo);
     const durable = Math.min(ack.durable, session.pulledThrough);
     if (!session.isMatched) return;
     if (durable > session.durable) session.durable = durable;
@@ -250,10 +252,10 @@ export class ReplicaSessions {
     const header = {
       sid: session.sid,
       epoch: this.#parts.leadership().epoch,
-      beacon: ++this.#beacon,
+      beacon: this.#parts.lease.beacon(),
       after: parked.fromSeq - 1,
       commit: this.#commit,
-      leaseOk: true,
+      leaseOk: this.#parts.lease.isValid(),
       lastEcho: session.lastEcho,
       logEnd: log.lastSequence,
       logStart: log.startSequence,

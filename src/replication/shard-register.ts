@@ -159,8 +159,9 @@ export class ShardRegister {
 
   #readingOf(result: ReadResult): RegisterReading {
     if (result.kind === "absent") return result;
-    if (result.kind === "failed")
+    if (result.kind === "failed") {
       return { kind: "failed", reason: `The coordinator does not answer: ${result.reason}` };
+    }
     const { key } = this.#parts;
     try {
       const document = decodeShardDocument(result.value, key);

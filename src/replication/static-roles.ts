@@ -7,6 +7,8 @@ import type { ShardStore } from "../shard/shard-store.ts";
 import type { Accounts } from "./accounts.ts";
 import { DutySwitch } from "./duty-switch.ts";
 import type { LeadershipMemory } from "./leadership-memory.ts";
+import { InSyncSet } from "./in-sync-set.ts";
+import type { Mandate } from "./leader-term.ts";
 import { LogFetch } from "./log-fetch.ts";
 import { allListed, leaderNews, logEndOf } from "./member-account.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
@@ -16,6 +18,7 @@ import { hasRoomFor, NO_ROOM } from "./no-room.ts";
 import { Promotion } from "./promotion.ts";
 import type { Roles, RolesParts } from "./roles.ts";
 import { decideRole, highestEpoch } from "./startup-decision.ts";
+import { StaticLease } from "./term-lease.ts";
 
 const POLL_MS = 2000;
 /** A leader that was asked to step down for a promotion that never came decides its role anew after this long. */
@@ -45,7 +48,16 @@ export class StaticRoles implements Roles {
     this.#memory = parts.memory;
     const { env, config, link, memory, boot } = parts;
     const decide = (): void => this.decide();
-    this.duties = new DutySwitch({ env, config, link, memory, boot, decide, onLost: () => this.#poll() });
+    this.duties = new DutySwitch({
+      env,
+      config,
+      link,
+      memory,
+      boot,
+      decide,
+      promise: null,
+      onLost: () => this.#poll(),
+    });
   }
 
   stop(done: () => void): void {
@@ -101,17 +113,24 @@ export class StaticRoles implements Roles {
     const hasBegun = base === null || hasStartOf(this.duties.store, base);
     const epoch = highestEpoch({ state, logEnd: logEndOf(this.duties.store), accounts: this.#accounts.answered() }) + 1;
     const isOldEpoch = mutant("M27") && base !== null;
-    this.duties.lead(
-      {
-        epoch: isOldEpoch ? base.epoch : epoch,
-        term: isOldEpoch ? base.term : this.#env.random.hex64(),
-        leader: state.store,
-        lineage: base?.lineage ?? 0,
-        inSync: base?.inSync ?? allListed(this.#config, state),
-        setVersion: (base?.setVersion ?? 0) + 1,
-      },
-      !hasBegun,
-    );
+    const leadership = {
+      epoch: isOldEpoch ? base.epoch : epoch,
+      term: isOldEpoch ? base.term : this.#env.random.hex64(),
+      leader: state.store,
+      lineage: base?.lineage ?? 0,
+      inSync: base?.inSync ?? allListed(this.#config, state),
+      setVersion: (base?.setVersion ?? 0) + 1,
+    };
+    this.duties.lead(leadership, !hasBegun, this.#mandate(leadership));
+  }
+
+  /** The set is written down in `node.json`, and nobody takes over by himself (rules T5, T6). */
+  #mandate(leadership: Leadership): Mandate {
+    const { node, minInSync } = this.#config;
+    return () => ({
+      set: new InSyncSet({ env: this.#env, node, leadership, minInSync }),
+      lease: new StaticLease(),
+    });
   }
 
   #poll(): void {
@@ -178,7 +197,7 @@ export class StaticRoles implements Roles {
           quiet();
         }),
       lead: (leadership) => {
-        this.duties.lead(leadership, true);
+        this.duties.lead(leadership, true, this.#mandate(leadership));
         return this.duties.duty.kind === "leading";
       },
       done: (report) => {
@@ -234,8 +253,8 @@ export class StaticRoles implements Roles {
     const { store, bootstrap } = this.#memory.state;
     const complete = bootstrap === null;
     this.#link.send(from, "STORED_LEADERSHIP", { id: message.id, accepted: isAccepted, store, complete });
-    if (isNew && this.duties.duty.kind !== "starting" && this.duties.duty.kind !== "changing")
-      this.duties.leave(() => this.decide());
+    const { kind } = this.duties.duty;
+    if (isNew && kind !== "starting" && kind !== "changing") this.duties.leave(() => this.decide());
   }
 
   /** Whether somebody should be asked who leads, or who else believes to lead (rule T4). */

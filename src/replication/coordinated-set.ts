@@ -1,0 +1,184 @@
+import { mutant } from "../base/mutants.ts";
+import type { InSyncMember, Leadership } from "../model/leadership.ts";
+import { LIMITS } from "../model/limits.ts";
+import type { NodeName, StoreRef } from "../model/position.ts";
+import { isSameStore, leadershipOf, type ShardChange } from "../model/shard-document.ts";
+import type { InSyncKeeper, SetPosition } from "./in-sync-keeper.ts";
+import type { MemberEnvironment } from "./member-environment.ts";
+import type { ReplicaSession } from "./replica-sessions.ts";
+import type { ChangeOutcome, KnownDocument, ShardRegister } from "./shard-register.ts";
+
+export interface CoordinatedSetParts {
+  readonly env: MemberEnvironment;
+  readonly register: ShardRegister;
+  readonly node: NodeName;
+  /** As it was when this leadership began. */
+  readonly known: KnownDocument;
+  readonly leaseMs: number;
+  /** Milliseconds since the member is known to have been alive, by its echoes. */
+  readonly echoAgeMs: (node: NodeName) => number;
+  /** The document was changed by this leader, or by the operator. */
+  readonly onChanged: (known: KnownDocument) => void;
+  /** Somebody else leads, or the document is gone. */
+  readonly onDeposed: () => void;
+}
+
+/** A replica must keep up for this long, and be no further behind, before it is counted (§2.8). */
+const KEEPS_UP_MS = 1000;
+/** A replica that was removed must keep up for ever longer before it is counted again. */
+const KEEPS_UP_MS_MAX = 60_000;
+/** A connection that is lost may come back within this time. */
+const RECONNECT_MS = 100;
+/** A fresh leader's members have to find it first. */
+const FRESH_MS = 500;
+
+/**
+ * Who must have flushed what counts as committed, agreed upon through the coordinator (§2.8): the leader itself removes a
+ * member that holds the others up, and adds one that keeps up.
+ *
+ * Invariant (rule I1): removing goes coordinator first, memory second; adding goes memory first, coordinator second. So
+ * `required` holds every member of every configuration that may be in force, also while a change is not certain (C3).
+ */
+export class CoordinatedSet implements InSyncKeeper {
+  readonly #parts: CoordinatedSetParts;
+  readonly #startMs: number;
+  readonly #heardMs = new Map<NodeName, number>();
+  readonly #keepsUpSinceMs = new Map<NodeName, number>();
+  readonly #removals = new Map<NodeName, number>();
+  #known: KnownDocument;
+  #leadership: Leadership;
+  /** Proposed to the coordinator, or about to be. */
+  #joining: StoreRef | null = null;
+
+  constructor(parts: CoordinatedSetParts) {
+    this.#parts = parts;
+    this.#known = parts.known;
+    this.#leadership = leadershipOf(parts.known.document);
+    this.#startMs = parts.env.clock.nowMs();
+    for (const { node } of parts.known.document.inSync) this.#heardMs.set(node, this.#startMs);
+  }
+
+  get leadership(): Leadership {
+    return this.#leadership;
+  }
+
+  get required(): readonly InSyncMember[] {
+    const { inSync } = this.#leadership;
+    return this.#joining === null || mutant("M37") ? inSync : [...inSync, this.#joining];
+  }
+
+  get minInSync(): number {
+    return this.#known.document.minInSync;
+  }
+
+  /** In a document every member has a store from the start. */
+  bind(): void {}
+
+  noteHeard(node: NodeName): void {
+    this.#heardMs.set(node, this.#parts.env.clock.nowMs());
+  }
+
+  lastHeardMs(node: NodeName): number {
+    return this.#heardMs.get(node) ?? this.#startMs;
+  }
+
+  /** The document was read again: the operator may have changed who is wanted, nobody else anything in this epoch. */
+  onRead(known: KnownDocument): void {
+    if (this.#parts.register.isChanging || known.document.version <= this.#known.document.version) return;
+    this.#take(known);
+  }
+
+  considerAdding(session: ReplicaSession, position: SetPosition): void {
+    const { node, store } = session;
+    const { document } = this.#known;
+    if (document.inSync.some((member) => isSameStore(member, store))) return;
+    const hasBegun = mutant("M36") || position.commit >= position.epochStart;
+    const hasAll = session.durable >= Math.max(position.commit, mutant("M36") ? 0 : position.epochStart);
+    const isFit =
+      document.members.includes(node) &&
+      session.isMatched &&
+      (session.isComplete || mutant("M99")) &&
+      hasBegun &&
+      hasAll &&
+      position.lagMs <= KEEPS_UP_MS &&
+      this.#parts.echoAgeMs(node) <= this.#parts.leaseMs / 2;
+    if (!isFit && !this.#isProposed(store)) return this.forget(node);
+    const nowMs = this.#parts.env.clock.nowMs();
+    const sinceMs = this.#keepsUpSinceMs.get(node) ?? nowMs;
+    this.#keepsUpSinceMs.set(node, sinceMs);
+    if (nowMs - sinceMs < this.#patienceMs(node) || this.#parts.register.isChanging) return;
+    this.#joining = { ...store };
+    this.#change("expand", [...document.inSync.filter((member) => member.node !== node), store]);
+  }
+
+  forget(node: NodeName): void {
+    this.#keepsUpSinceMs.delete(node);
+  }
+
+  considerRemoving(lagMs: (node: NodeName) => number): void {
+    const { clock } = this.#parts.env;
+    const { document } = this.#known;
+    if (this.#parts.register.isChanging || clock.nowMs() - this.#startMs < FRESH_MS) return;
+    for (const member of document.inSync) {
+      if (member.node === this.#parts.node) continue;
+      const reason = this.#reasonToRemove(member.node, lagMs(member.node));
+      if (reason === null) continue;
+      this.#parts.env.logger.warn("In-sync set shrinks", { node: member.node, reason });
+      this.#removals.set(member.node, (this.#removals.get(member.node) ?? 0) + 1);
+      const left = document.inSync.filter((other) => other !== member);
+      if (mutant("M04")) this.#leadership = { ...this.#leadership, inSync: left };
+      return this.#change("shrink", left);
+    }
+  }
+
+  adviceFor(): string {
+    return "it is removed from the set as soon as the coordinator answers";
+  }
+
+  #reasonToRemove(node: NodeName, lagMs: number): string | null {
+    const absentMs = this.#parts.env.clock.nowMs() - this.lastHeardMs(node);
+    if (absentMs > RECONNECT_MS) return `has had no session for ${Math.round(absentMs)} ms`;
+    if (lagMs > LIMITS.inSyncSilenceMsMax) return `has not flushed what was written ${Math.round(lagMs)} ms ago`;
+    if (this.#parts.echoAgeMs(node) > this.#parts.leaseMs) return "has not answered for a whole lease";
+    return null;
+  }
+
+  #isProposed(store: StoreRef): boolean {
+    return this.#joining !== null && isSameStore(this.#joining, store);
+  }
+
+  #patienceMs(node: NodeName): number {
+    return Math.min(KEEPS_UP_MS_MAX, KEEPS_UP_MS * 2 ** (this.#removals.get(node) ?? 0));
+  }
+
+  #change(cause: ShardChange, inSync: readonly StoreRef[]): void {
+    this.#parts.register.change(this.#known, { ...this.#known.document, inSync, cause }, (outcome) => {
+      this.#onOutcome(cause, outcome);
+    });
+  }
+
+  #onOutcome(cause: ShardChange, outcome: ChangeOutcome): void {
+    const { env, onDeposed } = this.#parts;
+    if (outcome.kind === "failed") {
+      // Never sent: nobody can believe in it. It is tried again when the members are looked at next.
+      this.#joining = null;
+      return;
+    }
+    const known = outcome.kind === "accepted" ? outcome.known : outcome.actual;
+    const { epoch, leader } = this.#known.document;
+    const isOurs = known?.document.epoch === epoch && isSameStore(known.document.leader, leader);
+    if (known === null || !isOurs) return onDeposed();
+    this.#joining = null;
+    this.#take(known);
+    if (cause === "expand" && outcome.kind === "accepted") {
+      env.logger.info("In-sync set grows", { inSync: known.document.inSync.map(({ node }) => node) });
+    }
+  }
+
+  #take(known: KnownDocument): void {
+    this.#known = known;
+    this.#leadership = leadershipOf(known.document);
+    for (const { node } of this.#leadership.inSync) if (!this.#heardMs.has(node)) this.noteHeard(node);
+    this.#parts.onChanged(known);
+  }
+}
