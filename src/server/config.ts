@@ -1,10 +1,12 @@
 import { readFileSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { KvError } from "../model/errors.ts";
 import { freshSlotMap, Topology } from "../model/topology.ts";
 import { ConfigFaults } from "./config-faults.ts";
 import { locateKeys } from "./config-lines.ts";
 import { ConfigTable } from "./config-table.ts";
+import { type CoordinatorKind, type CoordinatorSettings, readCoordinatorTable } from "./coordinator-table.ts";
 import { PORT_MAX } from "./node-address.ts";
 import { PLAIN_NAME, PLAIN_NAME_CLAIM } from "./plain-name.ts";
 import { type FixedPorts, readShards } from "./shard-tables.ts";
@@ -13,7 +15,9 @@ import { type FixedPorts, readShards } from "./shard-tables.ts";
 export interface ClusterConfig {
   /** The file, as the user named it: for messages. */
   readonly path: string;
-  readonly coordinator: "static";
+  readonly coordinator: CoordinatorKind;
+  /** How to reach it; null when it is static. */
+  readonly coordinatorSettings: CoordinatorSettings | null;
   readonly replication: "async" | "in-sync";
   /** Copies, the leader's included, without which a write in `in-sync` mode is refused. */
   readonly minInSync: number;
@@ -43,7 +47,16 @@ export function parseConfig(text: string, path: string): ClusterConfig {
   const faults = new ConfigFaults(path, locateKeys(text));
   const file = new ConfigTable("", parseToml(text, path), faults);
   const cluster = readCluster(file.table("cluster") ?? new ConfigTable("cluster", {}, faults));
-  file.table("coordinator")?.refuseAllKeys(LATER_COORDINATORS);
+  const coordinatorTable = file.table("coordinator");
+  const coordinatorSettings =
+    cluster.coordinator === "static"
+      ? null
+      : readCoordinatorTable(
+          coordinatorTable ?? new ConfigTable("coordinator", {}, faults),
+          cluster.coordinator,
+          dirname(path),
+        );
+  if (coordinatorSettings === null) coordinatorTable?.refuseAllKeys(LATER_COORDINATORS);
   const shards = readShards(file, cluster.ports, faults);
   file.refuseUnknownKeys();
   for (const shard of shards) {
@@ -57,14 +70,23 @@ export function parseConfig(text: string, path: string): ClusterConfig {
   faults.throwIfAny();
   const topology = new Topology({ cluster: cluster.name, shards, slotMap: freshSlotMap(shards) });
   const { coordinator, replication, minInSync, logRetainBytes, logRetainBytesMax } = cluster;
-  return Object.freeze({ path, coordinator, replication, minInSync, logRetainBytes, logRetainBytesMax, topology });
+  return Object.freeze({
+    path,
+    coordinator,
+    coordinatorSettings,
+    replication,
+    minInSync,
+    logRetainBytes,
+    logRetainBytesMax,
+    topology,
+  });
 }
 
 const LATER_COORDINATORS =
   'is for the embedded and etcd coordinators, which are not supported by this version; use "static" without it';
 
 /** The keys of [cluster]; the ports are undefined where each node's HTTP port decides. */
-interface ClusterKeys extends Omit<ClusterConfig, "path" | "topology"> {
+interface ClusterKeys extends Omit<ClusterConfig, "path" | "topology" | "coordinatorSettings"> {
   readonly name: string;
   readonly ports: FixedPorts;
 }
@@ -74,7 +96,9 @@ function readCluster(table: ConfigTable): ClusterKeys {
   if (!PLAIN_NAME.test(name)) table.fault("name", PLAIN_NAME_CLAIM);
   const coordinator = table.choice("coordinator", ["static", "embedded", "etcd"]) ?? "static";
   if (coordinator !== "static") table.fault("coordinator", 'is not supported by this version; use "static"');
-  const replication = table.choice("replication", ["async", "in-sync"]) ?? "async";
+  // Automatic failover that may lose data must be asked for.
+  const replication =
+    table.choice("replication", ["async", "in-sync"]) ?? (coordinator === "static" ? "async" : "in-sync");
   const minInSync = table.integer("min_in_sync", { min: 1, max: 64 }) ?? 1;
   const ports = { peer: table.integer("peer_port", PORT_BOUNDS), resp: table.integer("resp_port", PORT_BOUNDS) };
   const retainMb = table.integer("log_retain_mb", { min: 1, max: RETAIN_MB_MAX }) ?? LOG_RETAIN_MB_DEFAULT;
@@ -84,7 +108,7 @@ function readCluster(table: ConfigTable): ClusterKeys {
   table.refuseUnknownKeys();
   return {
     name,
-    coordinator: "static",
+    coordinator,
     replication,
     minInSync,
     ports,
