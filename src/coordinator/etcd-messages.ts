@@ -63,9 +63,15 @@ export function decodeRanges(answer: JsonAnswer): ListResult | null {
 }
 
 export function decodeTransaction(answer: JsonAnswer): SwapResult | null {
-  const revision = answer.object("header")?.text("revision");
-  if (revision === undefined || !isRevision(revision)) return null;
+  const revision = revisionOf(answer);
+  if (revision === null) return null;
   return answer.truth("succeeded") === true ? { kind: "accepted", revision } : { kind: "refused" };
+}
+
+/** Of the whole store, when the request was served: of an accepted swap, the key's new one. */
+function revisionOf(answer: JsonAnswer): string | null {
+  const revision = answer.object("header")?.text("revision");
+  return revision !== undefined && isRevision(revision) ? revision : null;
 }
 
 /** Stands for a document that another program wrote. */
@@ -73,7 +79,7 @@ const NOT_TEXT = "not text";
 
 function documentsOf(answer: JsonAnswer): (StoredDocument | typeof NOT_TEXT)[] | null {
   // Without a header it is not etcd's answer, and "no documents" would be a lie.
-  if (answer.object("header") === undefined) return null;
+  if (revisionOf(answer) === null) return null;
   const documents: (StoredDocument | typeof NOT_TEXT)[] = [];
   for (const pair of answer.objects("kvs") ?? []) {
     const key = fromBase64(pair.text("key") ?? "");
