@@ -151,6 +151,7 @@ export class DutySwitch {
     this.#duty = { kind: "changing", sinceMs: duty.kind === "changing" ? duty.sinceMs : this.#parts.env.clock.nowMs() };
     if (duty.kind === "leading") duty.term.end();
     if (duty.kind === "catching-up") duty.fetch.end();
+    if (duty.kind === "candidate") duty.candidacy?.end();
     if (duty.kind === "promoting") duty.promotion.giveUp("Another leadership has begun meanwhile");
     if (store === null) return next();
     if (mutant("M93")) next();

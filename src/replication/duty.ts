@@ -1,4 +1,5 @@
 import { LIMITS } from "../model/limits.ts";
+import type { Candidacy } from "./candidacy.ts";
 import type { Follower } from "./follower.ts";
 import type { LeaderTerm } from "./leader-term.ts";
 import type { LogFetch } from "./log-fetch.ts";
@@ -13,6 +14,8 @@ export type Duty =
   | { readonly kind: "leading"; readonly term: LeaderTerm }
   | { readonly kind: "following"; readonly follower: Follower }
   | { readonly kind: "promoting"; readonly promotion: Promotion }
+  /** Asks the coordinator for the leadership, silent towards everybody else until that is certain (rule L6). */
+  | { readonly kind: "candidate"; readonly candidacy: Candidacy | null }
   /** Leaving a role: the write and flush under way are waited for (§2.10). */
   | { readonly kind: "changing"; readonly sinceMs: number }
   | { readonly kind: "waiting"; readonly reason: string; readonly sinceMs: number };
@@ -45,6 +48,8 @@ export function readinessOf(duty: Duty, state: MemberState, nowMs: number): Read
       return { ready: false, reason: duty.reason };
     case "catching-up":
       return { ready: false, reason: "fetches the end of the log before it leads" };
+    case "candidate":
+      return { ready: false, reason: "asks the coordinator for the leadership" };
     case "promoting":
       return { ready: false, reason: "is being promoted" };
     case "changing":

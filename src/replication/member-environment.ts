@@ -1,6 +1,7 @@
 import type { Clock, Timers } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
+import type { Coordinator } from "../coordinator/coordinator.ts";
 import type { Leadership } from "../model/leadership.ts";
 import type { EpochRef, NodeName, StoreRef } from "../model/position.ts";
 import type { Shard } from "../model/topology.ts";
@@ -43,6 +44,17 @@ export interface DiscardedEntries {
   readonly file: string | null;
 }
 
+/** Where the truth about the shard is, and the times that everybody in the cluster must agree upon. */
+export interface Coordination {
+  readonly coordinator: Coordinator;
+  /** Of the shard's document. */
+  readonly key: string;
+  /** `L`: how long a leader relies on a promise. */
+  readonly leaseMs: number;
+  /** `G`: how long a replica keeps it. */
+  readonly graceMs: number;
+}
+
 /** Everything a member needs from outside; the simulation hands in its own. */
 export interface MemberEnvironment {
   readonly clock: Clock;
@@ -52,6 +64,8 @@ export interface MemberEnvironment {
   readonly network: PeerNetwork;
   readonly stateFile: MemberStateFile;
   readonly discarded: DiscardedEntries;
+  /** Null in static mode. */
+  readonly coordination: Coordination | null;
   /** Recovers the log and opens tree and applier. Called once; may block for a second or more. */
   readonly openStore: (listener: ShardStoreListener, noteDamage: NoteDamage) => ShardStore;
   /** Bytes free on the disk of the data directory. */

@@ -21,7 +21,9 @@ import { decodeMessage, isMessageType } from "./message-codec.ts";
 import type { IncomingMessage } from "./messages.ts";
 import { canReadHere, readHere } from "./replica-reads.ts";
 import { trimLog } from "./retention.ts";
-import type { Roles } from "./roles.ts";
+import { CoordinatedRoles } from "./coordinated-roles.ts";
+import type { Roles, RolesParts } from "./roles.ts";
+import { ShardRegister } from "./shard-register.ts";
 import { StaticRoles } from "./static-roles.ts";
 
 const TICK_MS = 100;
@@ -58,7 +60,7 @@ export class ShardMember {
     this.#memory = new LeadershipMemory(env.stateFile, env.logger);
     this.#statistics = new MemberStatistics(env.clock);
     const { accounts, memory, link } = { accounts: this.#accounts, memory: this.#memory, link: this.#link };
-    this.#roles = new StaticRoles({ env, config, link, accounts, memory, boot: env.random.hex64() });
+    this.#roles = makeRoles({ env, config, link, accounts, memory, boot: env.random.hex64() });
     this.#duties = this.#roles.duties;
   }
 
@@ -304,4 +306,13 @@ export class ShardMember {
     if (state.bootstrap !== null || state.damage !== null) return false;
     return this.#duties.duty.kind === "following" || this.#duties.duty.kind === "leading";
   }
+}
+
+function makeRoles(parts: RolesParts): Roles {
+  const { env, config, boot } = parts;
+  const { coordination, timers, random, logger } = env;
+  if (coordination === null) return new StaticRoles(parts);
+  const { coordinator, key, leaseMs, graceMs } = coordination;
+  const register = new ShardRegister({ coordinator, key, node: config.node, boot, timers, random, logger });
+  return new CoordinatedRoles({ ...parts, register, leaseMs, graceMs });
 }

@@ -1,5 +1,6 @@
 import type { Leadership } from "../model/leadership.ts";
 import type { Epoch, NodeName } from "../model/position.ts";
+import type { ShardStore } from "../shard/shard-store.ts";
 import type { LogEnd, State } from "./messages.ts";
 import type { MemberState } from "./member-environment.ts";
 
@@ -98,3 +99,8 @@ function decideFirst({ state, logEnd, accounts, isFirstLeader, firstLeader }: De
 
 /** What a promotion adds to the highest epoch, so that it outranks restarts it has not seen (rule T2). */
 export const PROMOTION_EPOCH_STEP = 1000;
+
+/** Whether the log holds the entry that `leadership` began with: without it, others may know versions that this node does not. */
+export function hasStartOf(store: ShardStore | null, { epoch, term }: Leadership): boolean {
+  return store?.log.epochs.some((mark) => mark.epoch === epoch && mark.term === term) === true;
+}

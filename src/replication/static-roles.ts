@@ -3,7 +3,6 @@ import { KvError } from "../model/errors.ts";
 import type { Leadership } from "../model/leadership.ts";
 import type { NodeName } from "../model/position.ts";
 import type { PromotionReport, PromotionRequest } from "../model/status.ts";
-import type { ShardStore } from "../shard/shard-store.ts";
 import type { Accounts } from "./accounts.ts";
 import { DutySwitch } from "./duty-switch.ts";
 import type { LeadershipMemory } from "./leadership-memory.ts";
@@ -17,7 +16,7 @@ import type { StoreLeadership } from "./messages.ts";
 import { hasRoomFor, NO_ROOM } from "./no-room.ts";
 import { Promotion } from "./promotion.ts";
 import type { Roles, RolesParts } from "./roles.ts";
-import { decideRole, highestEpoch } from "./startup-decision.ts";
+import { decideRole, hasStartOf, highestEpoch } from "./startup-decision.ts";
 import { StaticLease } from "./term-lease.ts";
 
 const POLL_MS = 2000;
@@ -264,9 +263,4 @@ export class StaticRoles implements Roles {
     if (duty.kind === "leading") return duty.term.replicas().some((replica) => !replica.connected);
     return duty.kind === "waiting";
   }
-}
-
-/** Whether the log holds the entry that `leadership` began with: without it, others may know versions that this node does not. */
-function hasStartOf(store: ShardStore | null, { epoch, term }: Leadership): boolean {
-  return store?.log.epochs.some((mark) => mark.epoch === epoch && mark.term === term) === true;
 }

@@ -120,6 +120,7 @@ async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Node
       network,
       stateFile: nodeFile,
       discarded: new DiscardedEntries(disk, directory, clock),
+      coordination: null,
       openStore: (listener, noteDamage) =>
         orFatal(onFatal, () => {
           const opened = store.open(listener, noteDamage);

@@ -120,6 +120,7 @@ export class MemberFixture {
         network,
         stateFile: file,
         discarded: new DiscardedEntries(this.disk, DIRECTORY, timers),
+        coordination: null,
         freeBytes: () => this.disk.freeBytes(),
         openStore: (listener, noteDamage) => (this.#store = this.#open({ random, listener, noteDamage })),
       },

@@ -276,6 +276,7 @@ export class SimMachine {
       network: endpoint,
       stateFile: this.#observedFile(file),
       discarded: new DiscardedEntries(this.disk, DATA_DIRECTORY, process),
+      coordination: null,
       freeBytes: () => this.disk.freeBytes(),
       openStore: (listener, noteDamage) => {
         const store = openShardStore(this.#openers({ process, random, file, logger }), listener, noteDamage);

@@ -1,0 +1,141 @@
+import type { Timer } from "../base/clock.ts";
+import { mutant } from "../base/mutants.ts";
+import type { InSyncMember } from "../model/leadership.ts";
+import type { Epoch, StoreRef } from "../model/position.ts";
+import { isSameStore, type ShardDocument } from "../model/shard-document.ts";
+import type { Accounts } from "./accounts.ts";
+import type { MemberEnvironment } from "./member-environment.ts";
+import type { LogEnd, State } from "./messages.ts";
+import type { ChangeOutcome, KnownDocument, NextDocument, ShardRegister } from "./shard-register.ts";
+
+export interface CandidacyParts {
+  readonly env: MemberEnvironment;
+  readonly register: ShardRegister;
+  readonly accounts: Accounts;
+  /** Where the candidate's own log ends. */
+  readonly logEnd: LogEnd;
+  /** The highest epoch that this member has acted on or heard of. */
+  readonly seenEpoch: Epoch;
+  /** The document names this member; perhaps it has led already for a moment in the coordinator's eyes. */
+  readonly onElected: (known: KnownDocument) => void;
+  /** It did not come to it, and that is certain; the sentence says why. */
+  readonly onDropped: (reason: string) => void;
+}
+
+/** How long the other members have to say that they are alive. */
+const GATHER_MS = 200;
+const GATHER_STEP_MS = 20;
+/** Candidates with equal logs do not all try at once. */
+const DELAY_MS_MAX = 100;
+
+/**
+ * A replica's attempt to take the shard over (§2.9, Promotion), from the read of the document to a certain outcome.
+ *
+ * The member must have stopped following: from here on it is silent towards the old leader, until it is certain what became of
+ * its swap (rule L6). Before a swap was sent it may go back at once, which keeps a pair going while the coordinator is away.
+ */
+export class Candidacy {
+  readonly #parts: CandidacyParts;
+  #timer: Timer | null = null;
+  #isEnded = false;
+
+  constructor(parts: CandidacyParts) {
+    this.#parts = parts;
+  }
+
+  start(): void {
+    this.#parts.register.read((reading) => {
+      if (this.#isEnded) return;
+      if (reading.kind === "failed") return this.#drop(reading.reason);
+      if (reading.kind === "absent") return this.#drop("The coordinator has no document of this shard");
+      const reason = this.#reasonAgainst(reading.known.document);
+      if (reason !== null) return this.#drop(reason);
+      this.#gather(reading.known);
+    });
+  }
+
+  /** The member stops, or has another duty: nobody is told anything any more. */
+  end(): void {
+    this.#isEnded = true;
+    this.#timer?.cancel();
+  }
+
+  get #own(): StoreRef {
+    return this.#parts.env.stateFile.state.store;
+  }
+
+  #reasonAgainst(document: ShardDocument): string | null {
+    if (document.epoch !== this.#parts.seenEpoch) return `The document is of epoch ${document.epoch}`;
+    if (isSameStore(document.leader, this.#own)) return "The document names this member already";
+    const isListed = document.inSync.some((member) => isElectable(member, this.#own));
+    return isListed ? null : "This member is not in the in-sync set";
+  }
+
+  /** Asks who is alive: those are in the new set from the start, and nobody has to wait for the others (step 3). */
+  #gather(known: KnownDocument): void {
+    const { accounts, env } = this.#parts;
+    const wanted = known.document.inSync.filter(({ node }) => node !== this.#own.node);
+    const startMs = env.clock.nowMs();
+    accounts.ask();
+    const look = (): void => {
+      const alive = accounts.answered().filter((account) => wanted.some((member) => isWhole(account, member)));
+      const isOver = env.clock.nowMs() - startMs >= GATHER_MS;
+      if (!isOver && alive.length < wanted.length) {
+        accounts.askAgain();
+        this.#timer = env.timers.after(GATHER_STEP_MS, look);
+        return;
+      }
+      this.#timer = env.timers.after(this.#delayMs(alive), () => this.#claim(known, alive));
+    };
+    look();
+  }
+
+  /** Whoever has the longest log tries first: fewer writes whose outcome is unknown are lost. Not needed for safety. */
+  #delayMs(alive: readonly State[]): number {
+    const { logEnd, env } = this.#parts;
+    const isLongest = alive.every(
+      ({ lastEpoch, lastSequence }) =>
+        lastEpoch < logEnd.lastEpoch || (lastEpoch === logEnd.lastEpoch && lastSequence <= logEnd.lastSequence),
+    );
+    return DELAY_MS_MAX * (isLongest ? env.random.next() / 2 : 0.5 + env.random.next() / 2);
+  }
+
+  #claim(known: KnownDocument, alive: readonly State[]): void {
+    const { document } = known;
+    const own = this.#own;
+    const others = document.inSync.filter((member) => alive.some((account) => isWhole(account, member)));
+    const next: NextDocument = {
+      ...document,
+      epoch: document.epoch + 1,
+      term: this.#parts.env.random.hex64(),
+      leader: own,
+      inSync: [own, ...others],
+      cause: "promote",
+    };
+    this.#parts.register.change(known, next, (outcome) => this.#onOutcome(outcome));
+  }
+
+  #onOutcome(outcome: ChangeOutcome): void {
+    if (this.#isEnded) return;
+    if (outcome.kind === "accepted") this.#parts.onElected(outcome.known);
+    else this.#drop(outcome.kind === "failed" ? outcome.reason : "Another change of the document was first");
+  }
+
+  #drop(reason: string): void {
+    this.end();
+    this.#parts.onDropped(reason);
+  }
+}
+
+/** Under its present store, not under a name that another store had (D7, M35). */
+function isElectable(member: StoreRef, own: StoreRef): boolean {
+  return mutant("M35") ? member.node === own.node : isSameStore(member, own);
+}
+
+/** Whether the member that gave this account has the very store that the set names, whole. */
+function isWhole(account: State, member: InSyncMember): boolean {
+  const { store, complete } = account;
+  return (
+    complete && store.node === member.node && store.store === member.store && store.generation === member.generation
+  );
+}

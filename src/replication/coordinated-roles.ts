@@ -1,0 +1,311 @@
+import type { Timer } from "../base/clock.ts";
+import { mutant } from "../base/mutants.ts";
+import { KvError } from "../model/errors.ts";
+import type { Leadership } from "../model/leadership.ts";
+import type { NodeName } from "../model/position.ts";
+import { isSameStore, leadershipOf, type ShardDocument } from "../model/shard-document.ts";
+import type { PromotionReport, PromotionRequest } from "../model/status.ts";
+import type { Accounts } from "./accounts.ts";
+import { Candidacy } from "./candidacy.ts";
+import { CoordinatedSet } from "./coordinated-set.ts";
+import { DutySwitch } from "./duty-switch.ts";
+import { FollowerPromise } from "./follower-promise.ts";
+import type { Mandate } from "./leader-term.ts";
+import type { LeadershipMemory } from "./leadership-memory.ts";
+import { logEndOf } from "./member-account.ts";
+import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
+import type { MemberLink } from "./member-link.ts";
+import type { StoreLeadership } from "./messages.ts";
+import { hasRoomFor } from "./no-room.ts";
+import type { Roles, RolesParts } from "./roles.ts";
+import type { ChangeOutcome, KnownDocument, RegisterReading, ShardRegister } from "./shard-register.ts";
+import { hasStartOf } from "./startup-decision.ts";
+import { PromisedLease } from "./term-lease.ts";
+
+export interface CoordinatedRolesParts extends RolesParts {
+  readonly register: ShardRegister;
+  /** `L` */
+  readonly leaseMs: number;
+  /** `G` */
+  readonly graceMs: number;
+}
+
+/** How often the document is read: while this member leads, follows, or does neither (rule C4). */
+const READ_LEADING_MS = 1000;
+const READ_FOLLOWING_MS = 2000;
+const READ_WAITING_MS = 250;
+/** After an attempt that came to nothing; with a random part as long again. */
+const CANDIDACY_PAUSE_MS = 250;
+
+/**
+ * The roles of one member, one after the other, by the shard's document at the coordinator (§2.4, §2.9).
+ *
+ * Owns what was last read of it. A member leads only after its own swap was accepted, or when the leader before handed over to
+ * it; it never goes by a document older than what it has seen (rule C5). While the coordinator does not answer, everybody goes on
+ * with what he has: a leader leads, a replica follows.
+ */
+export class CoordinatedRoles implements Roles {
+  readonly duties: DutySwitch;
+  readonly #env: MemberEnvironment;
+  readonly #config: MemberConfig;
+  readonly #link: MemberLink;
+  readonly #accounts: Accounts;
+  readonly #memory: LeadershipMemory;
+  readonly #register: ShardRegister;
+  readonly #promise: FollowerPromise;
+  readonly #leaseMs: number;
+  #set: CoordinatedSet | null = null;
+  #watch: { stop(): void } | null = null;
+  #soon: Timer | null = null;
+  #isReading = false;
+  #readMs: number = Number.NEGATIVE_INFINITY;
+  #candidacyNotBeforeMs: number = Number.NEGATIVE_INFINITY;
+  /** What is wrong with the document, as a sentence: nothing is done by it (rule C5). */
+  #alarm: string | null = null;
+
+  constructor(parts: CoordinatedRolesParts) {
+    const { env, config, link, accounts, memory, boot, register } = parts;
+    this.#env = env;
+    this.#config = config;
+    this.#link = link;
+    this.#accounts = accounts;
+    this.#memory = memory;
+    this.#register = register;
+    this.#leaseMs = parts.leaseMs;
+    this.#promise = new FollowerPromise(env.clock, parts.graceMs);
+    const decide = (): void => this.decide();
+    const onLost = (): void => this.#readSoon();
+    this.duties = new DutySwitch({ env, config, link, memory, boot, decide, onLost, promise: this.#promise });
+  }
+
+  decide(): void {
+    if (this.duties.isStopped) return;
+    this.#watch ??= this.#register.watch(() => this.#readSoon());
+    this.duties.begin({ kind: "waiting", reason: "asks the coordinator who leads", sinceMs: this.#env.clock.nowMs() });
+    this.#read();
+  }
+
+  stop(done: () => void): void {
+    this.#watch?.stop();
+    this.#soon?.cancel();
+    this.duties.stop(() => this.#register.stop(), done);
+  }
+
+  onTick(): void {
+    const { duty } = this.duties;
+    if (duty.kind === "following" && this.#mayCandidate()) return this.#seekLeadership();
+    const intervalMs =
+      duty.kind === "leading" ? READ_LEADING_MS : duty.kind === "following" ? READ_FOLLOWING_MS : READ_WAITING_MS;
+    if (this.#env.clock.nowMs() - this.#readMs >= intervalMs) this.#read();
+  }
+
+  /** A hint, like everything that others say about leaderships: the document decides. */
+  learn(leadership: Leadership): void {
+    const { known } = this.#memory;
+    if (known === null || leadership.epoch > known.epoch) this.#readSoon();
+  }
+
+  onDeposed(epoch: number): void {
+    hasRoomFor(() => this.#memory.noteSeen(epoch));
+    this.duties.leave(() => this.decide());
+  }
+
+  /** Cannot be: the coordinator gives every epoch out once. Somebody is of another cluster, or a document was restored. */
+  onConflict(other: NodeName, epoch: number): void {
+    this.#refuseToTakePart(`${other} knows epoch ${epoch} with another term than the coordinator's`);
+  }
+
+  /** Only in static mode do members promote each other. */
+  onStepDown(): void {}
+
+  onStoreLeadership(from: NodeName, message: StoreLeadership): void {
+    const { store } = this.#memory.state;
+    this.#link.send(from, "STORED_LEADERSHIP", { id: message.id, accepted: false, store, complete: false });
+  }
+
+  promote(_request: PromotionRequest, done: (report: PromotionReport | KvError) => void): void {
+    done(
+      new KvError(
+        "NOT_SUPPORTED",
+        `Shard ${this.#config.shard.name} has a coordinator: a member of its in-sync set takes over by itself`,
+      ),
+    );
+  }
+
+  #readSoon(): void {
+    if (this.#soon !== null || this.duties.isStopped) return;
+    this.#soon = this.#env.timers.after(0, () => {
+      this.#soon = null;
+      this.#read();
+    });
+  }
+
+  #read(): void {
+    if (this.#isReading || this.duties.isStopped) return;
+    this.#isReading = true;
+    this.#readMs = this.#env.clock.nowMs();
+    this.#register.read((reading) => {
+      this.#isReading = false;
+      this.#onReading(reading);
+    });
+  }
+
+  #onReading(reading: RegisterReading): void {
+    const { kind } = this.duties.duty;
+    if (this.duties.isStopped || kind === "starting" || kind === "changing" || kind === "candidate") return;
+    if (reading.kind === "failed") return this.#goOnWithout(reading.reason);
+    if (reading.kind === "absent") return this.#onAbsent();
+    const fault = this.#faultOf(reading.known.document);
+    if (fault !== null) return this.#refuseToTakePart(fault);
+    this.#alarm = null;
+    this.#goBy(reading.known);
+  }
+
+  /** The coordinator does not answer: a member without a duty follows whom it knows, which harms nobody (rule P1). */
+  #goOnWithout(reason: string): void {
+    const { known } = this.#memory;
+    if (this.duties.duty.kind !== "waiting" || this.#alarm !== null) return;
+    if (known === null || known.leader.node === this.#config.node) return this.#waitFor(reason);
+    this.duties.follow(known.leader.node);
+  }
+
+  #onAbsent(): void {
+    const { shard } = this.#config;
+    if (this.#memory.known !== null) {
+      return this.#refuseToTakePart(`The coordinator has no document of shard ${shard.name} any more`);
+    }
+    this.#waitFor(`The coordinator knows nothing of shard ${shard.name}; make its document: kv init`);
+  }
+
+  /** Rule C5: what was seen once cannot be older than the truth. */
+  #faultOf({ epoch, term, version }: ShardDocument): string | null {
+    const { seenEpoch } = this.#memory.state;
+    const { known } = this.#memory;
+    if (epoch < seenEpoch.epoch) {
+      return `The coordinator's epoch ${epoch} is older than epoch ${seenEpoch.epoch}, seen here`;
+    }
+    if (known === null || epoch !== known.epoch) return null;
+    if (term !== known.term) return `The coordinator has another term for epoch ${epoch} than was seen here`;
+    return version < known.setVersion ? `The coordinator's document went back to version ${version}` : null;
+  }
+
+  #refuseToTakePart(fault: string): void {
+    const isSaid = this.#alarm === fault;
+    this.#alarm = fault;
+    if (isSaid) return;
+    const advice = "its data were restored or replaced, or this is another cluster's: kv coordinator rebuild";
+    this.duties.leave(() => this.duties.wait(`${fault}; ${advice}`));
+  }
+
+  #goBy(known: KnownDocument): void {
+    const { duty } = this.duties;
+    const leadership = leadershipOf(known.document);
+    if (duty.kind === "leading") {
+      const isStillOurs = leadership.epoch === duty.term.leadership.epoch;
+      if (isStillOurs) this.#set?.onRead(known);
+      else this.duties.leave(() => this.decide());
+      return;
+    }
+    if (isSameStore(known.document.leader, this.#memory.state.store)) return this.#takeOffice(known);
+    if (known.document.leader.node === this.#config.node) {
+      return this.#waitFor("This node led with a store that is gone or damaged; another member takes over");
+    }
+    const isFollowed = duty.kind === "following" && duty.follower.leader === known.document.leader.node;
+    if (!hasRoomFor(() => this.#memory.remember(leadership))) {
+      return duty.kind === "following" ? undefined : this.duties.waitForRoom();
+    }
+    if (isFollowed) return;
+    this.duties.leave(() => this.duties.follow(known.document.leader.node));
+  }
+
+  /** The document names this very store: it led before, or was handed the leadership (§2.9, Restart and Handover). */
+  #takeOffice(known: KnownDocument): void {
+    const { state } = this.#memory;
+    if (state.damage !== null || state.bootstrap !== null) {
+      return this.#waitFor("This copy is not whole and does not lead; another member takes over");
+    }
+    const { document } = known;
+    const isHandedOver = document.cause === "handover" && state.seenEpoch.epoch < document.epoch;
+    if (isHandedOver) return this.duties.leave(() => this.#lead(known, false));
+    const hasBegun = hasStartOf(this.duties.store, leadershipOf(document));
+    // A promotion that this process does not know of: promises to the leader before may still hold (rule L7).
+    if (!hasBegun && this.#promise.remainingMs > 0 && !mutant("M20")) {
+      return this.#waitFor("Waits until its last promise to the leader before has run out");
+    }
+    this.duties.leave(() => this.#claimAgain(known, !hasBegun));
+  }
+
+  /** A new epoch before the first append (rule G1): what an earlier process appended may be elsewhere, and lost here. */
+  #claimAgain(known: KnownDocument, isPromotion: boolean): void {
+    this.duties.begin({ kind: "candidate", candidacy: null });
+    const { document } = known;
+    if (mutant("M27")) return this.#lead(known, isPromotion);
+    const next = { ...document, epoch: document.epoch + 1, term: this.#env.random.hex64(), cause: "restart" as const };
+    this.#register.change(known, next, (outcome: ChangeOutcome) => {
+      if (outcome.kind === "accepted") this.#lead(outcome.known, isPromotion);
+      else this.decide();
+    });
+  }
+
+  #lead(known: KnownDocument, isPromotion: boolean): void {
+    this.duties.lead(leadershipOf(known.document), isPromotion, this.#mandate(known));
+  }
+
+  #mandate(known: KnownDocument): Mandate {
+    return (hooks) => {
+      const env = this.#env;
+      const leaseMs = this.#leaseMs;
+      const lease = new PromisedLease({ clock: env.clock, leaseMs, ...hooks });
+      const set = new CoordinatedSet({
+        env,
+        register: this.#register,
+        node: this.#config.node,
+        known,
+        leaseMs,
+        echoAgeMs: (node) => lease.echoAgeMs(node),
+        onChanged: (changed) => {
+          hasRoomFor(() => this.#memory.remember(leadershipOf(changed.document)));
+          hooks.onSetChanged();
+        },
+        onDeposed: () => this.duties.leave(() => this.decide()),
+      });
+      this.#set = set;
+      return { set, lease };
+    };
+  }
+
+  #mayCandidate(): boolean {
+    const { damage, bootstrap } = this.#memory.state;
+    const isWhole = (damage === null && bootstrap === null) || mutant("M40");
+    if (this.#env.clock.nowMs() < this.#candidacyNotBeforeMs) return false;
+    return isWhole && this.#promise.remainingMs <= 0 && this.#alarm === null && !this.#register.isChanging;
+  }
+
+  #seekLeadership(): void {
+    this.duties.leave(() => {
+      const candidacy = new Candidacy({
+        env: this.#env,
+        register: this.#register,
+        accounts: this.#accounts,
+        logEnd: logEndOf(this.duties.store),
+        seenEpoch: this.#memory.state.seenEpoch.epoch,
+        onElected: (known) => this.#lead(known, true),
+        onDropped: (reason) => {
+          const { clock, random, logger } = this.#env;
+          this.#candidacyNotBeforeMs = clock.nowMs() + CANDIDACY_PAUSE_MS * (1 + random.next());
+          logger.info("Does not take over", { shard: this.#config.shard.name, reason });
+          this.decide();
+        },
+      });
+      this.duties.begin({ kind: "candidate", candidacy });
+      candidacy.start();
+    });
+  }
+
+  #waitFor(reason: string): void {
+    const { duty } = this.duties;
+    if (duty.kind === "waiting" && duty.reason === reason) return;
+    if (duty.kind === "waiting") this.duties.wait(reason);
+    else this.duties.leave(() => this.duties.wait(reason));
+  }
+}
