@@ -23,6 +23,7 @@ export const UNIT_PHASE: TestPhase = {
 export const TEST_PHASES: readonly TestPhase[] = [
   UNIT_PHASE,
   { name: "contract", patterns: ["tests/contract/**/*.test.ts"], concurrency: 2, fileTimeoutMs: 120_000 },
+  { name: "model", patterns: ["tests/protocol-model/**/*.test.ts"], concurrency: 2, fileTimeoutMs: 120_000 },
   {
     name: "simulation",
     patterns: ["tests/support/**/*.test.ts", "tests/simulation/**/*.test.ts"],

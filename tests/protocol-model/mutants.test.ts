@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { describeTrace } from "./describe.ts";
+import { explore } from "./explore.ts";
+import { CAUGHT_MUTANTS, HARMLESS_MUTANTS } from "./mutants.ts";
+import { PROFILES } from "./profiles.ts";
+
+const STATES_MAX = 3_000_000;
+
+for (const { id, mistake, profile } of CAUGHT_MUTANTS) {
+  test(`${id} has a counter-example: ${mistake}`, (context) => {
+    const outcome = explore(PROFILES[profile], { statesMax: STATES_MAX, mutant: id });
+    assert.notEqual(outcome.violation, undefined, `nothing breaks in ${outcome.states} states of ${profile}`);
+    const text = describeTrace(PROFILES[profile], outcome.trace, id);
+    assert.equal(text.match(/^ +\d+\. /gm)?.length, outcome.trace.length + 1);
+    context.diagnostic(`${outcome.states} states, ${outcome.trace.length} steps: ${outcome.violation}`);
+  });
+}
+
+for (const { id, mistake, profile } of HARMLESS_MUTANTS) {
+  test(`${id} breaks nothing, since other rules imply it: ${mistake}`, () => {
+    const { violation, isExhausted } = explore(PROFILES[profile], { statesMax: STATES_MAX, mutant: id });
+    assert.equal(violation, undefined);
+    assert.ok(isExhausted, "it is claimed for all states within the bounds");
+  });
+}
