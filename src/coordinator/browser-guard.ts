@@ -7,11 +7,12 @@ const AUTHORITY = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?$/i;
  * What speaks against a request, as a sentence without its end; null when nothing does.
  *
  * No web page has business with a coordinator, and every page that a developer opens could reach one on loopback. Browsers say that
- * they are browsers (`Origin`, `Sec-Fetch-*`), and a page that points its own name here shows in `Host`: only addresses,
+ * they are browsers (`Origin`, `Sec-Fetch-Site`), and a page that points its own name here shows in `Host`: only addresses,
  * `localhost` and the name listened on are right there.
  */
 export function browserFault(headers: IncomingHttpHeaders, ownHost: string): string | null {
-  if (headers.origin !== undefined || Object.keys(headers).some((name) => name.startsWith("sec-fetch-"))) {
+  const site = headers["sec-fetch-site"];
+  if (headers.origin !== undefined || (site !== undefined && site !== "none")) {
     return "A web page may not use the coordinator";
   }
   const match = AUTHORITY.exec(headers.host ?? "");
