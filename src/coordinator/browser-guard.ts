@@ -18,7 +18,7 @@ export function browserFault(headers: IncomingHttpHeaders, ownHost: string): str
   const match = AUTHORITY.exec(headers.host ?? "");
   const host = (match?.[1] ?? match?.[2] ?? "").toLowerCase();
   if (host === "") return "The header Host is missing or malformed";
-  if (isIP(host) !== 0 || host === "localhost" || host.endsWith(".localhost") || host === ownHost.toLowerCase())
-    return null;
+  const isLocalName = host === "localhost" || host.endsWith(".localhost");
+  if (isIP(host) !== 0 || isLocalName || host === ownHost.toLowerCase()) return null;
   return `The coordinator is not called ${host}: ask it by its address`;
 }

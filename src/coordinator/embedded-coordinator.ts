@@ -26,7 +26,10 @@ export interface EmbeddedCoordinatorOptions {
   readonly deadlineMs?: number;
 }
 
-type EmbeddedPath = (typeof EMBEDDED_PATHS)[keyof typeof EMBEDDED_PATHS];
+interface Request {
+  readonly path: string;
+  readonly body: Readonly<Record<string, string>>;
+}
 
 const NO_HEADERS = {};
 
@@ -48,28 +51,22 @@ export class EmbeddedCoordinator implements Coordinator {
   }
 
   read(key: string, done: (result: ReadResult) => void): void {
-    const fault = keyFault(key);
-    if (fault !== null) this.#failSoon(fault, done);
-    else this.#ask(EMBEDDED_PATHS.read, { key }, (result) => done(resultOfQuery(outcomeOf(result, decodeReadAnswer))));
+    this.#ask(keyFault(key), { path: EMBEDDED_PATHS.read, body: { key } }, (result) => {
+      done(resultOfQuery(outcomeOf(result, decodeReadAnswer)));
+    });
   }
 
   compareAndSwap(key: string, swap: Swap, done: (result: SwapResult) => void): void {
-    const fault = swapFault(key, swap);
-    if (fault !== null) {
-      this.#failSoon(fault, done);
-      return;
-    }
-    const { expectedRevision, value } = swap;
-    this.#ask(EMBEDDED_PATHS.swap, { key, expected: expectedRevision, value }, (result) => {
+    const body = { key, expected: swap.expectedRevision, value: swap.value };
+    this.#ask(swapFault(key, swap), { path: EMBEDDED_PATHS.swap, body }, (result) => {
       done(resultOfSwap(outcomeOf(result, decodeSwapAnswer)));
     });
   }
 
   list(prefix: string, done: (result: ListResult) => void): void {
-    const fault = prefixFault(prefix);
-    if (fault !== null) this.#failSoon(fault, done);
-    else
-      this.#ask(EMBEDDED_PATHS.list, { prefix }, (result) => done(resultOfQuery(outcomeOf(result, decodeListAnswer))));
+    this.#ask(prefixFault(prefix), { path: EMBEDDED_PATHS.list, body: { prefix } }, (result) => {
+      done(resultOfQuery(outcomeOf(result, decodeListAnswer)));
+    });
   }
 
   watch(key: string, onChange: () => void): Watch {
@@ -99,22 +96,27 @@ export class EmbeddedCoordinator implements Coordinator {
     this.#endpoints.close();
   }
 
-  #ask(path: EmbeddedPath, body: Readonly<Record<string, string>>, done: (result: CallResult) => void): void {
+  #ask(fault: string | null, request: Request, done: (result: CallResult | Failed) => void): void {
     if (this.#isClosed) return;
+    if (fault !== null) {
+      this.#options.clock.soon(() => {
+        if (!this.#isClosed) done({ kind: "failed", reason: fault });
+      });
+      return;
+    }
+    const { path, body } = request;
     const deadlineMs = this.#options.deadlineMs ?? DEADLINE_MS_DEFAULT;
     const call = { path, body: JSON.stringify(body), headers: NO_HEADERS, deadlineMs, isRepeatable: false };
     this.#endpoints.call(call, done);
   }
-
-  #failSoon(reason: string, done: (failed: Failed) => void): void {
-    this.#options.clock.soon(() => {
-      if (!this.#isClosed) done({ kind: "failed", reason });
-    });
-  }
 }
 
 /** What an answer says; of what is not known, that it is not known. */
-function outcomeOf<Result>(result: CallResult, decode: (answer: JsonAnswer) => Result | null): CallOutcome<Result> {
+function outcomeOf<Result>(
+  result: CallResult | Failed,
+  decode: (answer: JsonAnswer) => Result | null,
+): CallOutcome<Result> {
+  if (result.kind === "failed") return result;
   if (result.kind === "unsent") return { kind: "failed", reason: result.reason };
   if (result.kind === "lost") return { kind: "unknown", reason: result.reason };
   const answer = JsonAnswer.parse(result.body);

@@ -1,7 +1,7 @@
 import { LIMITS } from "../model/limits.ts";
 import type { ListResult, ReadResult, StoredDocument, SwapResult } from "./coordinator.ts";
 import { isRevision } from "./call-checks.ts";
-import { JsonAnswer } from "./json-answer.ts";
+import type { JsonAnswer } from "./json-answer.ts";
 
 /**
  * The protocol of the embedded coordinator: JSON over HTTP, each request a POST.

@@ -55,8 +55,9 @@ export function decodeRange(answer: JsonAnswer): ReadResult | null {
 export function decodeRanges(answer: JsonAnswer): ListResult | null {
   const documents = documentsOf(answer);
   if (documents === null) return null;
-  if (answer.truth("more") === true)
+  if (answer.truth("more") === true) {
     return { kind: "failed", reason: `etcd has more than ${LIST_COUNT_MAX} documents` };
+  }
   const readable = documents.filter((document) => document !== NOT_TEXT);
   if (readable.length < documents.length) return { kind: "failed", reason: "A document in etcd is not UTF-8" };
   return { kind: "documents", documents: readable };

@@ -26,7 +26,8 @@ export function decodeSlotMapDocument(text: string): SlotMap {
 
 function readMoved(value: unknown, path: string): readonly [Slot, string] {
   if (!Array.isArray(value) || value.length !== 2) throw invalid(`${path} is not a pair of slot and shard`);
-  const [slot, shard]: unknown[] = value;
+  const slot: unknown = value[0];
+  const shard: unknown = value[1];
   if (!isSlot(slot)) throw invalid(`${path} has a slot that is not from 0 to ${SLOT_COUNT - 1}`);
   return [slot, textItem(shard, path, SHARD_PATTERN)];
 }

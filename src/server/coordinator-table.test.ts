@@ -120,7 +120,7 @@ const REFUSALS: readonly (readonly [Kind, string, string])[] = [
     "grace_ms = 1833 leaves no margin: with lease_ms = 1500, grace_ms must be at least 1834, and it is 1833",
   ],
   ["etcd", "lease_ms = 799", "lease_ms = 799 must be at least 800: a lease must outlast four heartbeats"],
-  ["etcd", 'user = "kv"', 'user = "kv" needs password_file, which names the file with its password'],
+  ["etcd", 'user = "kv"', 'user = "kv" needs password_file, the file that holds its password'],
   ["etcd", 'password_file = "p"', 'password_file = "p" is of no use without user'],
   [
     "etcd",

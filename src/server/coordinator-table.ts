@@ -76,8 +76,9 @@ function readEndpoints(table: ConfigTable, kind: Exclude<CoordinatorKind, "stati
   if (texts === undefined) return ENDPOINTS_DEFAULT[kind];
   if (texts.length === 0) table.fault("endpoints", "names no endpoint");
   if (texts.length > ENDPOINTS_MAX) table.fault("endpoints", `names more than ${ENDPOINTS_MAX} endpoints`);
-  if (texts.length > 1 && kind === "embedded")
+  if (texts.length > 1 && kind === "embedded") {
     table.fault("endpoints", "must be one: the embedded coordinator is one process");
+  }
   const seen = new Set<string>();
   return texts.map((text) => {
     const endpoint = parseEndpoint(text);
@@ -131,8 +132,7 @@ function readUser(table: ConfigTable, passwordFile: string | undefined): Coordin
   if (name === undefined && passwordFile === undefined) return null;
   if (name !== undefined && !USER_NAME.test(name)) table.fault("user", "must be 1 to 128 visible characters");
   if (name === undefined) table.fault("password_file", "is of no use without user");
-  else if (passwordFile === undefined)
-    table.fault("user", "needs password_file, which names the file with its password");
+  else if (passwordFile === undefined) table.fault("user", "needs password_file, the file that holds its password");
   return name === undefined || passwordFile === undefined ? null : { name, passwordFile };
 }
 

@@ -241,16 +241,16 @@ export function describeCoordinator(
       await bench.system.wait(300);
       let revision = "0";
       for (let i = 0; i < 3; i++) {
-        const before = hints.stays;
+        const told = hints.stays;
         revision = await bench.mustSwap(other, key, { from: revision, to: `value ${i}` });
-        await bench.waitUntil(`hint ${i}`, () => hints.stays > before);
+        await bench.waitUntil(`hint ${i}`, () => hints.stays > told);
       }
       watch.stop();
       await bench.system.wait(200);
-      const told = hints.stays;
+      const last = hints.stays;
       await bench.mustSwap(other, key, { from: revision, to: "unseen" });
       await bench.system.wait(300);
-      assert.deepEqual(hints, { stays: told, stopped: 0 });
+      assert.deepEqual(hints, { stays: last, stopped: 0 });
     });
 
     test("says unknown of a swap, and failed of a read, that nobody answers by the deadline", async () => {
@@ -320,7 +320,7 @@ export function describeCoordinator(
       connect();
       const key = bench.freshKey();
       const from = await bench.mustSwap(coordinator, key, { from: "0", to: "kept" });
-      const before = await bench.list(coordinator, "/kv/test/shards/");
+      const kept = await bench.list(coordinator, "/kv/test/shards/");
       let hints = 0;
       other.watch(key, () => hints++);
       await bench.system.wait(200);
@@ -330,7 +330,7 @@ export function describeCoordinator(
       assert(lost.kind === "failed" || lost.kind === "unknown", JSON.stringify(lost));
       await bench.system.restart();
       await bench.waitUntilServed(coordinator, key);
-      assert.deepEqual(await bench.list(coordinator, "/kv/test/shards/"), before);
+      assert.deepEqual(await bench.list(coordinator, "/kv/test/shards/"), kept);
       await bench.system.wait(2500);
       const told = hints;
       const revision = await bench.mustSwap(coordinator, key, { from, to: "after" });

@@ -2,6 +2,8 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"] as const;
+
 /** An authority with which test certificates are signed; all files are PEM. */
 export class TestAuthority {
   readonly certificate: string;
@@ -12,9 +14,18 @@ export class TestAuthority {
     this.#folder = folder;
     this.#name = name;
     this.certificate = this.#path("pem");
+    const subject = ["-subj", `/O=${name}`];
     openssl([
-      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
-      ...["-subj", `/O=${name}`, "-keyout", this.#path("key"), "-out", this.certificate],
+      "req",
+      "-x509",
+      ...NEW_KEY,
+      "-days",
+      "2",
+      ...subject,
+      "-keyout",
+      this.#path("key"),
+      "-out",
+      this.certificate,
     ]);
   }
 
@@ -25,14 +36,9 @@ export class TestAuthority {
     const usage = address === undefined ? "clientAuth" : "serverAuth,clientAuth";
     const names = address === undefined ? "" : `\nsubjectAltName=IP:${address}`;
     writeFileSync(`${base}.ext`, `extendedKeyUsage=${usage}${names}\n`);
-    openssl([
-      ...["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
-      ...["-subj", subject, "-keyout", key, "-out", request],
-    ]);
-    openssl([
-      ...["x509", "-req", "-in", request, "-CA", this.certificate, "-CAkey", this.#path("key")],
-      ...["-CAcreateserial", "-days", "2", "-extfile", `${base}.ext`, "-out", certificate],
-    ]);
+    openssl(["req", ...NEW_KEY, "-subj", subject, "-keyout", key, "-out", request]);
+    const signer = ["-CA", this.certificate, "-CAkey", this.#path("key"), "-CAcreateserial"];
+    openssl(["x509", "-req", "-in", request, ...signer, "-days", "2", "-extfile", `${base}.ext`, "-out", certificate]);
     return { certificate, key };
   }
 

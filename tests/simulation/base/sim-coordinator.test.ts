@@ -120,7 +120,7 @@ test("the same seed takes the same course", () => {
 
 test("hints are lost, doubled and late, and those of a dead process are nobody's", () => {
   const simulation = new Simulation(3);
-  const coordinator = new SimCoordinator(simulation, { ...ROUGH, ...{ lostRequestChance: 0, lateRequestChance: 0 } });
+  const coordinator = new SimCoordinator(simulation, { ...ROUGH, lostRequestChance: 0, lateRequestChance: 0 });
   const watcher = startProcess(simulation, "watcher");
   let hints = 0;
   coordinator.connect(watcher).watch(KEY, () => hints++);
