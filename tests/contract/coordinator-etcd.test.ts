@@ -11,7 +11,7 @@ import { SystemRandom } from "../../src/base/random.ts";
 import { SystemClock } from "../../src/base/system-clock.ts";
 import { findFreePorts } from "../../src/bench/suite/free-ports.ts";
 import type { TlsCredentials } from "../../src/coordinator/checked-agent.ts";
-import type { Coordinator, ReadResult, SwapResult } from "../../src/coordinator/coordinator.ts";
+import type { Coordinator, ListResult, ReadResult, SwapResult } from "../../src/coordinator/coordinator.ts";
 import { KvError } from "../../src/model/errors.ts";
 import type { CoordinatorSettings } from "../../src/server/coordinator-table.ts";
 import { openCoordinator } from "../../src/server/open-coordinator.ts";
@@ -204,6 +204,30 @@ describe("etcd with users", { skip }, () => {
     const unnamed = await swap(nobody, "0", "x");
     assert(unnamed.kind === "failed" && unnamed.reason.includes("user name is empty"), JSON.stringify(unnamed));
     nobody.close();
+  });
+
+  test("a user who may only use the cluster's prefix can do all that is needed there, and nothing elsewhere", async () => {
+    const token = (await loginOf()) ?? "";
+    const limited = { name: "kv", password: "limited" };
+    const [from, to] = ["/kv/test/", "/kv/test0"].map((text) => Buffer.from(text).toString("base64"));
+    await etcd.administer("/v3/auth/user/add", limited, token);
+    await etcd.administer("/v3/auth/role/add", { name: "cluster" }, token);
+    const perm = { permType: "READWRITE", key: from, range_end: to };
+    await etcd.administer("/v3/auth/role/grant", { name: "cluster", perm }, token);
+    await etcd.administer("/v3/auth/user/grant", { user: "kv", role: "cluster" }, token);
+    const coordinator = openEtcd(etcd.ports, { user: limited });
+    const { revision } = await mustRead(coordinator);
+    assert.equal((await swap(coordinator, revision, "by kv")).kind, "accepted");
+    const listed = await new Promise<ListResult>((resolve) => {
+      coordinator.list("/kv/test/shards/", resolve);
+    });
+    assert(listed.kind === "documents" && listed.documents.length === 1, JSON.stringify(listed));
+    const elsewhere = await new Promise<SwapResult>((resolve) => {
+      coordinator.compareAndSwap("/kv/other/meta", { expectedRevision: "0", value: "x" }, resolve);
+    });
+    assert(elsewhere.kind === "failed" && elsewhere.reason.includes("permission denied"), JSON.stringify(elsewhere));
+    assert.equal((await read(coordinator, "/kv/other/meta")).kind, "failed");
+    coordinator.close();
   });
 
   test("a token that has ended is renewed: reads do not notice, a swap fails at most once", async () => {
