@@ -1,8 +1,8 @@
 import type { Timer } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
 import type { InSyncMember } from "../model/leadership.ts";
-import type { Epoch, StoreRef } from "../model/position.ts";
-import { isSameStore, type ShardDocument } from "../model/shard-document.ts";
+import type { StoreRef } from "../model/position.ts";
+import { isSameStore } from "../model/shard-document.ts";
 import type { Accounts } from "./accounts.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { LogEnd, State } from "./messages.ts";
@@ -14,8 +14,8 @@ export interface CandidacyParts {
   readonly accounts: Accounts;
   /** Where the candidate's own log ends. */
   readonly logEnd: LogEnd;
-  /** The highest epoch that this member has acted on or heard of. */
-  readonly seenEpoch: Epoch;
+  /** The document that it goes by: it names this member's store in the set, and another one as the leader. */
+  readonly known: KnownDocument;
   /** The document names this member; perhaps it has led already for a moment in the coordinator's eyes. */
   readonly onElected: (known: KnownDocument) => void;
   /** It did not come to it, and that is certain; the sentence says why. */
@@ -29,10 +29,10 @@ const GATHER_STEP_MS = 20;
 const DELAY_MS_MAX = 100;
 
 /**
- * A replica's attempt to take the shard over (§2.9, Promotion), from the read of the document to a certain outcome.
+ * A replica's attempt to take the shard over (§2.9, Promotion), from the document just read to a certain outcome.
  *
  * The member must have stopped following: from here on it is silent towards the old leader, until it is certain what became of
- * its swap (rule L6). Before a swap was sent it may go back at once, which keeps a pair going while the coordinator is away.
+ * its swap (rule L6).
  */
 export class Candidacy {
   readonly #parts: CandidacyParts;
@@ -43,15 +43,23 @@ export class Candidacy {
     this.#parts = parts;
   }
 
+  /** Asks who is alive: those are in the new set from the start, and nobody has to wait for the others (step 3). */
   start(): void {
-    this.#parts.register.read((reading) => {
-      if (this.#isEnded) return;
-      if (reading.kind === "failed") return this.#drop(reading.reason);
-      if (reading.kind === "absent") return this.#drop("The coordinator has no document of this shard");
-      const reason = this.#reasonAgainst(reading.known.document);
-      if (reason !== null) return this.#drop(reason);
-      this.#gather(reading.known);
-    });
+    const { accounts, env, known } = this.#parts;
+    const wanted = known.document.inSync.filter(({ node }) => node !== this.#own.node);
+    const startMs = env.clock.nowMs();
+    accounts.ask();
+    const look = (): void => {
+      const alive = accounts.answered().filter((account) => wanted.some((member) => isWhole(account, member)));
+      const isOver = env.clock.nowMs() - startMs >= GATHER_MS;
+      if (!isOver && alive.length < wanted.length) {
+        accounts.askAgain();
+        this.#timer = env.timers.after(GATHER_STEP_MS, look);
+        return;
+      }
+      this.#timer = env.timers.after(this.#delayMs(alive), () => this.#claim(alive));
+    };
+    look();
   }
 
   /** The member stops, or has another duty: nobody is told anything any more. */
@@ -64,32 +72,6 @@ export class Candidacy {
     return this.#parts.env.stateFile.state.store;
   }
 
-  #reasonAgainst(document: ShardDocument): string | null {
-    if (document.epoch !== this.#parts.seenEpoch) return `The document is of epoch ${document.epoch}`;
-    if (isSameStore(document.leader, this.#own)) return "The document names this member already";
-    const isListed = document.inSync.some((member) => isElectable(member, this.#own));
-    return isListed ? null : "This member is not in the in-sync set";
-  }
-
-  /** Asks who is alive: those are in the new set from the start, and nobody has to wait for the others (step 3). */
-  #gather(known: KnownDocument): void {
-    const { accounts, env } = this.#parts;
-    const wanted = known.document.inSync.filter(({ node }) => node !== this.#own.node);
-    const startMs = env.clock.nowMs();
-    accounts.ask();
-    const look = (): void => {
-      const alive = accounts.answered().filter((account) => wanted.some((member) => isWhole(account, member)));
-      const isOver = env.clock.nowMs() - startMs >= GATHER_MS;
-      if (!isOver && alive.length < wanted.length) {
-        accounts.askAgain();
-        this.#timer = env.timers.after(GATHER_STEP_MS, look);
-        return;
-      }
-      this.#timer = env.timers.after(this.#delayMs(alive), () => this.#claim(known, alive));
-    };
-    look();
-  }
-
   /** Whoever has the longest log tries first: fewer writes whose outcome is unknown are lost. Not needed for safety. */
   #delayMs(alive: readonly State[]): number {
     const { logEnd, env } = this.#parts;
@@ -100,7 +82,8 @@ export class Candidacy {
     return DELAY_MS_MAX * (isLongest ? env.random.next() / 2 : 0.5 + env.random.next() / 2);
   }
 
-  #claim(known: KnownDocument, alive: readonly State[]): void {
+  #claim(alive: readonly State[]): void {
+    const { known } = this.#parts;
     const { document } = known;
     const own = this.#own;
     const others = document.inSync.filter((member) => alive.some((account) => isWhole(account, member)));
@@ -127,8 +110,8 @@ export class Candidacy {
   }
 }
 
-/** Under its present store, not under a name that another store had (D7, M35). */
-function isElectable(member: StoreRef, own: StoreRef): boolean {
+/** Whether `member` of a set is the store `own`: under its present name, not under a name that another store had (D7, M35). */
+export function isElectable(member: StoreRef, own: StoreRef): boolean {
   return mutant("M35") ? member.node === own.node : isSameStore(member, own);
 }
 

@@ -6,7 +6,7 @@ import type { NodeName } from "../model/position.ts";
 import { isSameStore, leadershipOf, type ShardDocument } from "../model/shard-document.ts";
 import type { PromotionReport, PromotionRequest } from "../model/status.ts";
 import type { Accounts } from "./accounts.ts";
-import { Candidacy } from "./candidacy.ts";
+import { Candidacy, isElectable } from "./candidacy.ts";
 import { CoordinatedSet } from "./coordinated-set.ts";
 import { DutySwitch } from "./duty-switch.ts";
 import { FollowerPromise } from "./follower-promise.ts";
@@ -92,11 +92,7 @@ export class CoordinatedRoles implements Roles {
   }
 
   onTick(): void {
-    const { duty } = this.duties;
-    if (duty.kind === "following" && this.#mayCandidate()) return this.#seekLeadership();
-    const intervalMs =
-      duty.kind === "leading" ? READ_LEADING_MS : duty.kind === "following" ? READ_FOLLOWING_MS : READ_WAITING_MS;
-    if (this.#env.clock.nowMs() - this.#readMs >= intervalMs) this.#read();
+    if (this.#env.clock.nowMs() - this.#readMs >= this.#readIntervalMs()) this.#read();
   }
 
   /** A hint, like everything that others say about leaderships: the document decides. */
@@ -214,8 +210,8 @@ export class CoordinatedRoles implements Roles {
     if (!hasRoomFor(() => this.#memory.remember(leadership))) {
       return duty.kind === "following" ? undefined : this.duties.waitForRoom();
     }
-    if (isFollowed) return;
-    this.duties.leave(() => this.duties.follow(known.document.leader.node));
+    if (!isFollowed) return this.duties.leave(() => this.duties.follow(known.document.leader.node));
+    if (this.#mayCandidate(known.document)) this.#seekLeadership(known);
   }
 
   /** The document names this very store: it led before, or was handed the leadership (§2.9, Restart and Handover). */
@@ -267,6 +263,7 @@ export class CoordinatedRoles implements Roles {
           hasRoomFor(() => this.#memory.remember(leadershipOf(changed.document)));
           hooks.onSetChanged();
         },
+        onRelieved: hooks.onSetChanged,
         onDeposed: () => this.duties.leave(() => this.decide()),
       });
       this.#set = set;
@@ -274,22 +271,32 @@ export class CoordinatedRoles implements Roles {
     };
   }
 
-  #mayCandidate(): boolean {
-    const { damage, bootstrap } = this.#memory.state;
-    const isWhole = (damage === null && bootstrap === null) || mutant("M40");
-    if (this.#env.clock.nowMs() < this.#candidacyNotBeforeMs) return false;
-    return isWhole && this.#promise.remainingMs <= 0 && this.#alarm === null && !this.#register.isChanging;
+  /** A replica that has promised nothing for longer wants to know soon whether it may take over. */
+  #readIntervalMs(): number {
+    const { kind } = this.duties.duty;
+    if (kind === "leading") return READ_LEADING_MS;
+    return kind === "following" && this.#promise.remainingMs > 0 ? READ_FOLLOWING_MS : READ_WAITING_MS;
   }
 
-  #seekLeadership(): void {
+  /** Whether it may take over, by the document just read (§2.9, Promotion, preconditions). */
+  #mayCandidate(document: ShardDocument): boolean {
+    const { damage, bootstrap, seenEpoch, store } = this.#memory.state;
+    const isWhole = (damage === null && bootstrap === null) || mutant("M40");
+    const isListed = document.inSync.some((member) => isElectable(member, store));
+    const isFree = this.#promise.remainingMs <= 0 && this.#env.clock.nowMs() >= this.#candidacyNotBeforeMs;
+    return isWhole && isListed && isFree && document.epoch === seenEpoch.epoch && !this.#register.isChanging;
+  }
+
+  /** Only now it falls silent towards the old leader (rule L6): a coordinator that cannot be read disturbs nobody. */
+  #seekLeadership(known: KnownDocument): void {
     this.duties.leave(() => {
       const candidacy = new Candidacy({
         env: this.#env,
         register: this.#register,
         accounts: this.#accounts,
         logEnd: logEndOf(this.duties.store),
-        seenEpoch: this.#memory.state.seenEpoch.epoch,
-        onElected: (known) => this.#lead(known, true),
+        known,
+        onElected: (elected) => this.#lead(elected, true),
         onDropped: (reason) => {
           const { clock, random, logger } = this.#env;
           this.#candidacyNotBeforeMs = clock.nowMs() + CANDIDACY_PAUSE_MS * (1 + random.next());

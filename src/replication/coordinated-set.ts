@@ -19,6 +19,8 @@ export interface CoordinatedSetParts {
   readonly echoAgeMs: (node: NodeName) => number;
   /** The document was changed by this leader, or by the operator. */
   readonly onChanged: (known: KnownDocument) => void;
+  /** A member that was about to join counts no more. */
+  readonly onRelieved: () => void;
   /** Somebody else leads, or the document is gone. */
   readonly onDeposed: () => void;
 }
@@ -47,7 +49,7 @@ export class CoordinatedSet implements InSyncKeeper {
   readonly #removals = new Map<NodeName, number>();
   #known: KnownDocument;
   #leadership: Leadership;
-  /** Proposed to the coordinator, or about to be. */
+  /** Required besides the agreed set: it keeps up and is about to be proposed, or is proposed already. */
   #joining: StoreRef | null = null;
 
   constructor(parts: CoordinatedSetParts) {
@@ -92,27 +94,32 @@ export class CoordinatedSet implements InSyncKeeper {
     const { node, store } = session;
     const { document } = this.#known;
     if (document.inSync.some((member) => isSameStore(member, store))) return;
-    const hasBegun = mutant("M36") || position.commit >= position.epochStart;
-    const hasAll = session.durable >= Math.max(position.commit, mutant("M36") ? 0 : position.epochStart);
+    const isM36 = mutant("M36");
     const isFit =
       document.members.includes(node) &&
       session.isMatched &&
       (session.isComplete || mutant("M99")) &&
-      hasBegun &&
-      hasAll &&
+      (isM36 || (position.commit >= position.epochStart && session.durable >= position.epochStart)) &&
       position.lagMs <= KEEPS_UP_MS &&
       this.#parts.echoAgeMs(node) <= this.#parts.leaseMs / 2;
-    if (!isFit && !this.#isProposed(store)) return this.forget(node);
+    if (!isFit) return this.forget(node);
     const nowMs = this.#parts.env.clock.nowMs();
     const sinceMs = this.#keepsUpSinceMs.get(node) ?? nowMs;
     this.#keepsUpSinceMs.set(node, sinceMs);
     if (nowMs - sinceMs < this.#patienceMs(node) || this.#parts.register.isChanging) return;
+    if (this.#joining !== null && this.#joining.node !== node) return;
     this.#joining = { ...store };
+    // Nothing is committed without it any more; it is proposed when it has all that was committed without it.
+    if (session.durable < Math.max(position.commit, position.promised)) return;
     this.#change("expand", [...document.inSync.filter((member) => member.node !== node), store]);
   }
 
   forget(node: NodeName): void {
     this.#keepsUpSinceMs.delete(node);
+    // What was proposed may be in force until it is certain that it is not.
+    if (this.#joining?.node !== node || this.#parts.register.isChanging) return;
+    this.#joining = null;
+    this.#parts.onRelieved();
   }
 
   considerRemoving(lagMs: (node: NodeName) => number): void {
@@ -141,10 +148,6 @@ export class CoordinatedSet implements InSyncKeeper {
     if (lagMs > LIMITS.inSyncSilenceMsMax) return `has not flushed what was written ${Math.round(lagMs)} ms ago`;
     if (this.#parts.echoAgeMs(node) > this.#parts.leaseMs) return "has not answered for a whole lease";
     return null;
-  }
-
-  #isProposed(store: StoreRef): boolean {
-    return this.#joining !== null && isSameStore(this.#joining, store);
   }
 
   #patienceMs(node: NodeName): number {

@@ -31,3 +31,33 @@ export class FollowerPromise {
     return this.#untilMs - this.#clock.nowMs();
   }
 }
+
+/**
+ * What a replica echoes to its leader: the newest beacon of the session. Whoever echoes one has promised (§2.6, replica step 2);
+ * frames without a beacon ask for no promise.
+ */
+export class BeaconEcho {
+  readonly #promise: FollowerPromise | null;
+  #last = 0;
+
+  /** `promise` is null in static mode, where nothing is promised. */
+  constructor(promise: FollowerPromise | null) {
+    this.#promise = promise;
+  }
+
+  get last(): number {
+    return this.#last;
+  }
+
+  /** A frame of the session came with `beacon`; 0: with none. */
+  heard(beacon: number): void {
+    if (beacon === 0) return;
+    this.#promise?.renew();
+    this.#last = Math.max(this.#last, beacon);
+  }
+
+  /** A new session: beacons of another life of this leader name other moments. */
+  reset(): void {
+    this.#last = 0;
+  }
+}

@@ -7,7 +7,7 @@ import type { NodeName, Sequence } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import { cutInputs, decideCut, haltReason } from "./cut-decision.ts";
-import type { FollowerPromise } from "./follower-promise.ts";
+import { BeaconEcho, type FollowerPromise } from "./follower-promise.ts";
 import { keepEntriesBehind } from "./keep-discarded.ts";
 import { LeaderRefusal } from "./leader-refusal.ts";
 import { logEndOf } from "./member-account.ts";
@@ -57,7 +57,7 @@ export class Follower {
   #phase: Phase = "greeting";
   #sid = "";
   #leadership: Leadership | null = null;
-  #lastBeacon = 0;
+  readonly #echo: BeaconEcho;
   #lastHeardMs: number;
   #greetedMs = Number.NEGATIVE_INFINITY;
   #pulledMs = Number.NEGATIVE_INFINITY;
@@ -76,6 +76,7 @@ export class Follower {
 
   constructor(parts: FollowerParts) {
     this.#parts = parts;
+    this.#echo = new BeaconEcho(parts.promise);
     this.#lastHeardMs = parts.env.clock.nowMs();
     this.#lag = new ReplicaLag(parts.env.clock);
     this.leader = parts.leader;
@@ -83,24 +84,19 @@ export class Follower {
     if (parts.env.stateFile.state.bootstrap !== null) this.#bootstrap = this.#newBootstrap();
   }
 
-  /** Greets the leader and keeps the session alive. */
   start(): void {
     this.#greet();
     this.#arm();
   }
 
-  /** Whether entries flow from the leader now. */
+  /** Whether entries flow. */
   get isStreaming(): boolean {
     return this.#phase === "streaming" && this.#isMatched;
   }
 
-  /** Where the leader's log ended when it was last heard of. */
-  get leaderLogEnd(): Sequence {
-    return this.#lag.leaderLogEnd;
-  }
-
-  get lastHeardMs(): number {
-    return this.#lastHeardMs;
+  /** When the leader was last heard of, and where its log ended then. */
+  get news(): { readonly heardMs: number; readonly logEnd: Sequence } {
+    return { heardMs: this.#lastHeardMs, logEnd: this.#lag.leaderLogEnd };
   }
 
   /** What this copy lacks, as far as it knows. */
@@ -127,8 +123,7 @@ export class Follower {
     if (leadership.leader.node !== from || !this.#parts.adopt(leadership)) return;
     this.#leadership = leadership;
     this.#sid = welcome.sid;
-    // Beacons of another life of this leader name other moments.
-    this.#lastBeacon = 0;
+    this.#echo.reset();
     this.#lastHeardMs = this.#parts.env.clock.nowMs();
     if (this.#bootstrap !== null && this.#bootstrap.isCopying) {
       this.#phase = "copying";
@@ -241,10 +236,6 @@ export class Follower {
     else this.#bootstrap.end(quiesce);
   }
 
-  get #isComplete(): boolean {
-    return this.#parts.env.stateFile.state.bootstrap === null;
-  }
-
   #arm(): void {
     this.#timer = this.#parts.env.timers.after(TICK_MS, () => {
       this.#tick();
@@ -285,7 +276,7 @@ export class Follower {
       boot,
       epoch: state.seenEpoch.epoch,
       term: state.seenEpoch.term,
-      complete: this.#isComplete,
+      complete: isWhole(env),
     });
   }
 
@@ -303,8 +294,8 @@ export class Follower {
       lastEpoch: end.lastEpoch,
       lastTerm: end.lastTerm,
       durable: this.#durable(),
-      complete: this.#isComplete,
-      echo: this.#lastBeacon,
+      complete: isWhole(env),
+      echo: this.#echo.last,
       maxBytes: LIMITS.pullBytesMax,
       waitMs: PULL_WAIT_MS,
       knownCommit: this.#knownCommit,
@@ -326,7 +317,7 @@ export class Follower {
       sid: this.#sid,
       epoch: this.#leadership?.epoch ?? 0,
       durable: this.#durable(),
-      echo: this.#lastBeacon,
+      echo: this.#echo.last,
     });
   }
 
@@ -337,9 +328,7 @@ export class Follower {
 
   #heard(beacon: number): void {
     this.#lastHeardMs = this.#parts.env.clock.nowMs();
-    if (beacon === 0) return;
-    this.#parts.promise?.renew();
-    this.#lastBeacon = Math.max(this.#lastBeacon, beacon);
+    this.#echo.heard(beacon);
   }
 
   #learnCommit(commit: Sequence): void {
@@ -402,4 +391,8 @@ export class Follower {
     const { env, store, link, leader } = this.#parts;
     return new Bootstrap({ env, store, link, leader, onSessionNeeded: () => this.#greet() });
   }
+}
+
+function isWhole({ stateFile }: MemberEnvironment): boolean {
+  return stateFile.state.bootstrap === null;
 }

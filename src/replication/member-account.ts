@@ -43,14 +43,14 @@ export function allListed(config: MemberConfig, state: MemberState): InSyncMembe
 /** What a replica last heard of its leader, as a sentence for the operator; null when it follows nobody. */
 export function leaderNews(duty: Duty, store: ShardStore | null, clock: Clock): string | null {
   if (duty.kind !== "following" || store === null) return null;
-  const { follower } = duty;
-  if (follower.leaderLogEnd === 0) {
-    return `Leader ${follower.leader} has told nothing yet of its log to this node: how far ahead it is, is not known`;
+  const { leader, news } = duty.follower;
+  if (news.logEnd === 0) {
+    return `Leader ${leader} has told nothing yet of its log to this node: how far ahead it is, is not known`;
   }
-  const behind = Math.max(0, follower.leaderLogEnd - store.lastSequence);
-  const seconds = ((clock.nowMs() - follower.lastHeardMs) / 1000).toFixed(1);
+  const behind = Math.max(0, news.logEnd - store.lastSequence);
+  const seconds = ((clock.nowMs() - news.heardMs) / 1000).toFixed(1);
   return (
-    `Leader ${follower.leader} was last heard ${seconds} s ago, with its log at ${follower.leaderLogEnd}: ` +
+    `Leader ${leader} was last heard ${seconds} s ago, with its log at ${news.logEnd}: ` +
     `${behind} ${behind === 1 ? "entry" : "entries"} ahead`
   );
 }

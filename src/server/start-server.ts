@@ -111,12 +111,10 @@ async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Node
   const store = new NodeStore({ directory, disk, nodeFile, clock, random, logger, onFatal });
   steps.add((done) => store.close(done));
   const network = makeNetwork(options, { nodeFile, clock, random });
+  const shared = { clock, timers: clock, random, logger };
   const member = new ShardMember(
     {
-      clock,
-      timers: clock,
-      random,
-      logger,
+      ...shared,
       network,
       stateFile: nodeFile,
       discarded: new DiscardedEntries(disk, directory, clock),
@@ -134,21 +132,14 @@ async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Node
   );
   const { node } = own.addresses;
   const { topology, replication } = config;
-  const core = new NodeCore({ node, topology, replication, member, network, clock, timers: clock, random });
+  const core = new NodeCore({ ...shared, node, topology, replication, member, network });
 
   steps.add((done) => network.close(done));
   await listenToPeers(network, core, own.addresses.peer);
   steps.add((done) => member.stop(done));
   steps.add((done) => stopCore(core, clock, done));
-  const resp = await startRespServer({
-    gateway: core,
-    address: own.addresses.resp,
-    shardCount: topology.shards.length,
-    clock,
-    timers: clock,
-    random,
-    logger,
-  });
+  const { resp: address } = own.addresses;
+  const resp = await startRespServer({ ...shared, gateway: core, address, shardCount: topology.shards.length });
   steps.add((done) => void resp.close().finally(done));
   const http = await startHttp(options, {
     core,

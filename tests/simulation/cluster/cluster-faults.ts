@@ -32,6 +32,8 @@ export class ClusterFaults {
   heal(): void {
     const { network, machines } = this.#world;
     network.heal();
+    this.#world.registry?.coordinator.setState("up");
+    for (const { node } of machines) this.#world.registry?.coordinator.cut(node, "none");
     for (const machine of machines) {
       machine.slownessMs = 0;
       machine.applyMsMax = 1;
@@ -55,6 +57,8 @@ export class ClusterFaults {
       { name: "flush error", everyMs: [4000, 12_000], strike: (random) => this.#failFlush(random) },
       { name: "wipe", everyMs: [5000, 12_000], strike: (random) => this.#wipe(random) },
       { name: "promotion", everyMs: [2500, 10_000], strike: () => this.#operator.strike() },
+      { name: "coordinator outage", everyMs: [2000, 8000], strike: (random) => this.#silenceCoordinator(random) },
+      { name: "coordinator cut", everyMs: [1500, 8000], strike: (random) => this.#cutFromCoordinator(random) },
       { name: "corruption", everyMs: [4000, 10_000], strike: (random) => this.#corrupt(random) },
     ];
   }
@@ -172,6 +176,26 @@ export class ClusterFaults {
     simulation.markers.sometimes("partition");
     simulation.schedule(100 * 120 ** random.next(), "partition ends", () => {
       for (const [from, to] of pairs) network.unblock(from, to);
+    });
+  }
+
+  #silenceCoordinator(random: SeededRandom): void {
+    const { simulation, registry } = this.#world;
+    if (registry === null) return;
+    registry.coordinator.setState(random.next() < 0.5 ? "refusing" : "silent");
+    simulation.markers.sometimes("coordinator outage");
+    simulation.schedule(200 * 50 ** random.next(), "coordinator returns", () => registry.coordinator.setState("up"));
+  }
+
+  /** One machine alone does not reach the coordinator, or does not hear its answers. */
+  #cutFromCoordinator(random: SeededRandom): void {
+    const { simulation, registry } = this.#world;
+    const machine = this.#victim(random);
+    if (registry === null || machine === undefined) return;
+    registry.coordinator.cut(machine.node, random.next() < 0.5 ? "both" : "replies");
+    simulation.markers.sometimes("cut from the coordinator");
+    simulation.schedule(200 * 50 ** random.next(), "way to the coordinator returns", () => {
+      registry.coordinator.cut(machine.node, "none");
     });
   }
 

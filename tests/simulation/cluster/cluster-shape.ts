@@ -3,6 +3,7 @@ import { freshSlotMap, Topology, type Shard } from "../../../src/model/topology.
 import type { ApplyLimits } from "../../../src/shard/log-applier.ts";
 import type { Swarm } from "../base/swarm.ts";
 import { CALM_NETWORK, type NetworkWeather } from "../network/network-weather.ts";
+import type { CoordinatorFaults } from "../base/sim-coordinator.ts";
 import type { Emphasis } from "./emphasis.ts";
 
 /** Everything about a cluster that is fixed for a whole run. */
@@ -21,6 +22,15 @@ export interface ClusterShape {
   readonly diskBytes: number;
   readonly weather: NetworkWeather;
   readonly clients: ClientsShape;
+  /** Null in static mode. */
+  readonly coordination: CoordinationShape | null;
+}
+
+/** Lengths of lease and grace time, and what may happen on the way to the coordinator. */
+export interface CoordinationShape {
+  readonly leaseMs: number;
+  readonly graceMs: number;
+  readonly faults: CoordinatorFaults;
 }
 
 export interface ClientsShape {
@@ -38,7 +48,8 @@ export interface ClientsShape {
 const CITIES = ["Hyderabad", "Delhi", "Mumbai"];
 
 /** Draws a cluster, small in everything, so that a run of a few seconds meets full segments, trimmed logs and long runs. */
-export function drawShape(swarm: Swarm, { replication, shardCount, memberCount }: Emphasis): ClusterShape {
+export function drawShape(swarm: Swarm, emphasis: Emphasis): ClusterShape {
+  const { replication, shardCount, memberCount } = emphasis;
   const shards = Array.from({ length: shardCount ?? swarm.pick("shards", [1, 1, 2]) }, (_, index): Shard => {
     const members = memberCount ?? swarm.pick(`members ${index}`, [1, 2, 2, 2, 3, 3]);
     return shardOf(index, members);
@@ -73,6 +84,25 @@ export function drawShape(swarm: Swarm, { replication, shardCount, memberCount }
       valueBytesMax: swarm.pick("values", [40, 400, 1500]),
       asyncShare: swarm.has("writes of lower durability") ? 0.15 : 0,
       inSyncShare: swarm.has("writes of higher durability") ? 0.15 : 0,
+    },
+    coordination: emphasis.isCoordinated === true ? drawCoordination(swarm) : null,
+  };
+}
+
+function drawCoordination(swarm: Swarm): CoordinationShape {
+  const isLate = swarm.has("late requests");
+  return {
+    leaseMs: 1500,
+    graceMs: 2000,
+    faults: {
+      latencyMs: swarm.magnitude("coordinator latency", 0.5, 50),
+      lostRequestChance: isLate ? 0.05 : 0,
+      lostReplyChance: isLate ? 0.1 : 0,
+      lateRequestChance: isLate ? 0.1 : 0,
+      lateRequestMsMax: 6000,
+      lostHintChance: 0.3,
+      doubledHintChance: 0.1,
+      hintLagMsMax: 500,
     },
   };
 }

@@ -7,6 +7,7 @@ import { SimNetwork } from "../network/sim-network.ts";
 import { drawShape, type ClusterShape } from "./cluster-shape.ts";
 import type { Emphasis } from "./emphasis.ts";
 import { ShardLedger } from "./shard-ledger.ts";
+import { ShardRegistry } from "./shard-registry.ts";
 import { SimMachine, type MachineObserver } from "./sim-machine.ts";
 
 /** `kv up` starts a node again after this long when it died. */
@@ -28,6 +29,8 @@ export class ClusterWorld implements MachineObserver {
   readonly shape: ClusterShape;
   readonly network: SimNetwork;
   readonly machines: readonly SimMachine[];
+  /** Null in static mode. */
+  readonly registry: ShardRegistry | null;
   readonly ledgers: ReadonlyMap<string, ShardLedger>;
   isHealing = false;
   /** Is told when a machine begins to copy rows. */
@@ -38,15 +41,18 @@ export class ClusterWorld implements MachineObserver {
     this.swarm = swarm;
     this.emphasis = emphasis;
     this.shape = drawShape(swarm, emphasis);
-    const { topology } = this.shape;
+    const { topology, coordination } = this.shape;
+    const isCoordinated = coordination !== null;
+    this.registry = isCoordinated ? new ShardRegistry(simulation, topology.cluster, coordination) : null;
     this.network = new SimNetwork(simulation, this.shape.weather);
-    this.ledgers = new Map(topology.shards.map((shard) => [shard.name, new ShardLedger(shard)]));
+    this.ledgers = new Map(topology.shards.map((shard) => [shard.name, new ShardLedger(shard, isCoordinated)]));
     this.machines = topology.shards.flatMap((shard) =>
       shard.members.map(({ node }) => {
         const clock = this.#drawClock(node);
         return new SimMachine({
           simulation,
           network: this.network,
+          registry: this.registry,
           shape: this.shape,
           node,
           shard,
@@ -56,6 +62,7 @@ export class ClusterWorld implements MachineObserver {
       }),
     );
     for (const machine of this.machines) machine.disk.faults.capacityBytes = this.shape.diskBytes;
+    for (const ledger of this.ledgers.values()) this.registry?.make(ledger.shard, this.machinesOf(ledger));
   }
 
   ledgerOf(machine: SimMachine): ShardLedger {
@@ -173,7 +180,8 @@ export class ClusterWorld implements MachineObserver {
     if (machine.running !== null) return;
     const waitMs = machine.heldUntilMs - this.simulation.nowMs;
     if (waitMs > 0) return this.startIn(machine, waitMs);
-    if (this.emphasis.allowsSplit !== true && !this.#mayReturn(machine)) return this.startIn(machine, TRY_AGAIN_MS);
+    const mayMeetRival = this.emphasis.allowsSplit !== true && this.registry === null;
+    if (mayMeetRival && !this.#mayReturn(machine)) return this.startIn(machine, TRY_AGAIN_MS);
     machine.start();
   }
 
@@ -245,6 +253,7 @@ export class ClusterWorld implements MachineObserver {
   }
 
   #newestSet(machine: SimMachine): readonly { readonly store: string | null; readonly generation: number }[] {
+    if (this.registry !== null) return this.registry.documentOf(machine.shard)?.inSync ?? [];
     const states = [machine, ...this.othersOf(machine)].flatMap((one) => one.state?.leadership ?? []);
     const newest = states.sort((a, b) => b.epoch - a.epoch || b.setVersion - a.setVersion)[0];
     return newest?.inSync ?? [];

@@ -14,10 +14,18 @@ export interface Emphasis {
    * and what is checked beyond it is that everybody agrees in the end.
    */
   readonly allowsSplit?: boolean;
+  /** Whether a coordinator holds the documents of the shards, and members take over by themselves. */
+  readonly isCoordinated?: boolean;
 }
 
 /** Faults that need rules of their own: they are drawn for no seed, scenarios ask for them. */
-const NEVER_DRAWN = { corruption: false, "disk brim-full": false } as const;
+const NEVER_DRAWN = {
+  corruption: false,
+  "disk brim-full": false,
+  "coordinator outage": false,
+  "coordinator cut": false,
+  "late requests": false,
+} as const;
 
 const BALANCED: Emphasis = { faults: NEVER_DRAWN };
 
@@ -116,6 +124,31 @@ const FAILOVERS: Emphasis = emphasis({
   parameters: { "promotion interval": 1500, "slow disk interval": 1500, keys: 6, think: 40 },
 });
 
+/** Members that take over by themselves, with a coordinator that is slow, silent, gone, and answers what was given up long ago. */
+const COORDINATED: Emphasis = emphasis({
+  isCoordinated: true,
+  replication: "in-sync",
+  faults: { promotion: false, "coordinator outage": true, "coordinator cut": true, "late requests": true },
+});
+
+/** In-sync shards whose leaders die, stand still or are cut off again and again, beside a coordinator that mostly answers. */
+const TAKEOVERS: Emphasis = emphasis({
+  isCoordinated: true,
+  replication: "in-sync",
+  shardCount: 1,
+  faults: {
+    promotion: false,
+    kill: true,
+    pause: true,
+    partition: true,
+    "disk full": false,
+    "flush error": false,
+    "late requests": true,
+    wipe: false,
+  },
+  parameters: { "kill interval": 5000, "pause interval": 4000, "partition interval": 5000, think: 40, keys: 6 },
+});
+
 /** Power fails, after failed flushes more often than not, and nobody else has a copy. */
 const POWER: Emphasis = emphasis({
   memberCount: 1,
@@ -141,10 +174,14 @@ export const EMPHASES: Readonly<Record<string, Emphasis>> = {
   retention: RETENTION,
   failovers: FAILOVERS,
   power: POWER,
+  coordinated: COORDINATED,
+  takeovers: TAKEOVERS,
 };
 
 /** The emphasis of a mixed run. */
 export function drawEmphasis(random: SeededRandom): Emphasis {
-  const others = Object.values(EMPHASES).slice(1);
+  const others = Object.values(EMPHASES)
+    .slice(1)
+    .filter(({ isCoordinated }) => isCoordinated !== true);
   return random.next() < 0.5 ? BALANCED : (others[random.below(others.length)] ?? BALANCED);
 }

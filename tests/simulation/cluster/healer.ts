@@ -92,6 +92,8 @@ export class Healer {
   }
 
   #tend(ledger: ShardLedger): void {
+    // With a coordinator the members look after themselves.
+    if (this.#world.registry !== null) return;
     const { simulation } = this.#world;
     const leader = this.#leaderOf(ledger);
     const isDamaged = leader !== undefined && contentHash(leader) === DAMAGED;

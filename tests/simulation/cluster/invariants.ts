@@ -1,5 +1,6 @@
 import type { Reply } from "../../../src/model/operation.ts";
 import { LIMITS } from "../../../src/model/limits.ts";
+import type { InSyncMember } from "../../../src/model/leadership.ts";
 import type { OperationNotes } from "./cluster-history.ts";
 import type { ClusterWorld } from "./cluster-world.ts";
 import type { SimMachine } from "./sim-machine.ts";
@@ -51,7 +52,7 @@ export class Invariants {
 
   /** What any member of the set could lead with holds everything up to `sequence`. */
   #checkSet(leader: SimMachine, sequence: number, property: string): void {
-    for (const member of leader.state?.leadership?.inSync ?? []) {
+    for (const member of this.#setOf(leader)) {
       const machine = this.#world.machines.find(({ node }) => node === member.node);
       const { store, state } = machine ?? { store: null, state: null };
       if (machine === undefined || store === null || state === null) continue;
@@ -65,6 +66,18 @@ export class Invariants {
         this.#world.simulation.fail(property, `${sequence} rests on ${where}, which is incomplete`);
       }
     }
+  }
+
+  /**
+   * On whom the leader's acknowledgements rest. With a coordinator that is the set of the document in force, as long as it is of
+   * the leader's epoch: who may be elected is who is in it.
+   */
+  #setOf(leader: SimMachine): readonly InSyncMember[] {
+    const leadership = leader.state?.leadership ?? null;
+    const { registry } = this.#world;
+    if (leadership === null || registry === null) return leadership?.inSync ?? [];
+    const document = registry.documentOf(leader.shard);
+    return document?.epoch === leadership.epoch ? document.inSync : [];
   }
 
   #checkCommit(leader: SimMachine): void {
@@ -81,10 +94,10 @@ export class Invariants {
   #checkSetIsWhole(leader: SimMachine): void {
     if (!leader.isLeading) return;
     for (const { store, state, node } of this.#world.othersOf(leader)) {
-      const isMember = leader.state?.leadership?.inSync.some(
+      const isMember = this.#setOf(leader).some(
         (member) => member.store === state?.store.store && member.generation === state.store.generation,
       );
-      if (store === null || isMember !== true || state?.bootstrap === null) continue;
+      if (store === null || !isMember || state?.bootstrap === null) continue;
       this.#world.simulation.fail("nobody in the in-sync set is incomplete", `${node} is in the set of ${leader.node}`);
     }
   }

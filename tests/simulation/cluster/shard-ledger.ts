@@ -36,8 +36,12 @@ export class ShardLedger {
   /** Nodes of which a promotion was asked that accepts loss, and which have not been promoted since. */
   readonly lossRequests: Set<NodeName> = new Set();
 
-  constructor(shard: Shard) {
+  readonly #isCoordinated: boolean;
+
+  /** With a coordinator two leaders may overlap: the older one cannot commit any more, and only believes to lead. */
+  constructor(shard: Shard, isCoordinated = false) {
     this.shard = shard;
+    this.#isCoordinated = isCoordinated;
   }
 
   get highestEpoch(): number {
@@ -57,9 +61,11 @@ export class ShardLedger {
   ): BegunTerm {
     const { epoch, term, lineage } = leadership;
     const { node } = leadership.leader;
-    const isPromotion = epoch >= at.seenEpoch + PROMOTION_EPOCH_STEP;
+    const isPromotion = this.#isCoordinated
+      ? this.terms.length > 0 && this.terms.at(-1)?.node !== node
+      : epoch >= at.seenEpoch + PROMOTION_EPOCH_STEP;
     const acceptsLoss = isPromotion && this.lossRequests.delete(node);
-    if (at.otherLeads || epoch <= this.highestEpoch) this.splitAtMs ??= at.atMs;
+    if (!this.#isCoordinated && (at.otherLeads || epoch <= this.highestEpoch)) this.splitAtMs ??= at.atMs;
     const begun = {
       epoch,
       term,

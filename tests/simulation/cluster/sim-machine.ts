@@ -8,7 +8,12 @@ import { SegmentedLog } from "../../../src/log/segmented-log.ts";
 import { NO_EPOCH, type NodeName } from "../../../src/model/position.ts";
 import type { Shard } from "../../../src/model/topology.ts";
 import { NodeCore } from "../../../src/node/node-core.ts";
-import type { MemberEnvironment, MemberState, MemberStateFile } from "../../../src/replication/member-environment.ts";
+import type {
+  Coordination,
+  MemberEnvironment,
+  MemberState,
+  MemberStateFile,
+} from "../../../src/replication/member-environment.ts";
 import { ShardMember } from "../../../src/replication/shard-member.ts";
 import { InlineApplier } from "../../../src/shard/inline-applier.ts";
 import { LogEntries } from "../../../src/shard/log-entries.ts";
@@ -23,6 +28,7 @@ import { SimProcess } from "../base/sim-process.ts";
 import type { Simulation } from "../base/simulation.ts";
 import type { SimNetwork } from "../network/sim-network.ts";
 import type { ClusterShape } from "./cluster-shape.ts";
+import type { ShardRegistry } from "./shard-registry.ts";
 
 const DATA_DIRECTORY = "/data";
 const LOG_DIRECTORY = join(DATA_DIRECTORY, LOG_FOLDER);
@@ -73,6 +79,8 @@ export interface MachineObserver {
 export interface SimMachineParts {
   readonly simulation: Simulation;
   readonly network: SimNetwork;
+  /** Null in static mode. */
+  readonly registry: ShardRegistry | null;
   readonly shape: ClusterShape;
   readonly node: NodeName;
   readonly shard: Shard;
@@ -276,7 +284,7 @@ export class SimMachine {
       network: endpoint,
       stateFile: this.#observedFile(file),
       discarded: new DiscardedEntries(this.disk, DATA_DIRECTORY, process),
-      coordination: null,
+      coordination: this.#coordination(process),
       freeBytes: () => this.disk.freeBytes(),
       openStore: (listener, noteDamage) => {
         const store = openShardStore(this.#openers({ process, random, file, logger }), listener, noteDamage);
@@ -284,6 +292,13 @@ export class SimMachine {
         return store;
       },
     };
+  }
+
+  #coordination(process: SimProcess): Coordination | null {
+    const { registry, shape } = this.#parts;
+    if (registry === null || shape.coordination === null) return null;
+    const { leaseMs, graceMs } = shape.coordination;
+    return { coordinator: registry.coordinator.connect(process), key: registry.keyOf(this.shard), leaseMs, graceMs };
   }
 
   #openers(parts: {
@@ -345,7 +360,7 @@ export class SimMachine {
       logRetainBytesMax,
       snapshotChunkBytes,
       heartbeatMs: HEARTBEAT_MS,
-      startupWaitMs: STARTUP_WAIT_MS,
+      startupWaitMs: shape.coordination === null ? STARTUP_WAIT_MS : 0,
       isFirstLeader: this.shard.members[0]?.node === this.node,
     };
   }

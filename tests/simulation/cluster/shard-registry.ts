@@ -1,0 +1,74 @@
+import { documentKeys, shardKey } from "../../../src/model/document-keys.ts";
+import { decodeShardDocument, encodeShardDocument, type ShardDocument } from "../../../src/model/shard-document.ts";
+import type { Shard } from "../../../src/model/topology.ts";
+import type { SeededRandom } from "../../../src/base/random.ts";
+import { CALM_COORDINATOR, SimCoordinator } from "../base/sim-coordinator.ts";
+import { MachineClock } from "../base/machine-clock.ts";
+import { SimProcess } from "../base/sim-process.ts";
+import type { Simulation } from "../base/simulation.ts";
+import type { CoordinationShape } from "./cluster-shape.ts";
+import type { SimMachine } from "./sim-machine.ts";
+
+const TRY_AGAIN_MS = 100;
+
+/**
+ * The coordinator of a run, with the documents of its shards, which an operator makes once all members have started for the
+ * first time.
+ */
+export class ShardRegistry {
+  readonly coordinator: SimCoordinator;
+  readonly #simulation: Simulation;
+  readonly #cluster: string;
+  readonly #random: SeededRandom;
+
+  constructor(simulation: Simulation, cluster: string, shape: CoordinationShape) {
+    this.#simulation = simulation;
+    this.#cluster = cluster;
+    this.coordinator = new SimCoordinator(simulation, { ...CALM_COORDINATOR, ...shape.faults });
+    this.#random = simulation.randomFor("documents");
+  }
+
+  keyOf(shard: Shard): string {
+    return shardKey(this.#cluster, shard.name);
+  }
+
+  /** The document in force; null before it is made. */
+  documentOf(shard: Shard): ShardDocument | null {
+    const stored = this.coordinator.documentOf(this.keyOf(shard));
+    return stored === undefined ? null : decodeShardDocument(stored.value);
+  }
+
+  /** Makes the document of `shard` as `kv init` does, as soon as its first member has a store. */
+  make(shard: Shard, machines: readonly SimMachine[]): void {
+    const random = this.#random.fork(shard.name);
+    const process = new SimProcess({
+      simulation: this.#simulation,
+      name: `init of ${shard.name}`,
+      clock: new MachineClock({ rate: 1, offsetMs: 0, wallOffsetMs: 0 }),
+      random,
+      onUncaught: (error) => this.#simulation.fail("documents are made", String(error)),
+    });
+    const client = this.coordinator.connect(process);
+    const attempt = (): void => {
+      if (this.documentOf(shard) !== null) return;
+      this.#simulation.schedule(TRY_AGAIN_MS, "init", attempt);
+      const leader = machines.find(({ node }) => node === shard.members[0]?.node)?.state?.store;
+      if (leader === undefined) return;
+      const document: ShardDocument = {
+        version: 1,
+        epoch: 1,
+        term: random.hex64(),
+        leader,
+        inSync: [leader],
+        members: shard.members.map(({ node }) => node),
+        minInSync: 1,
+        lineage: 0,
+        token: `init/${documentKeys(this.#cluster).prefix}/${shard.name}`,
+        cause: "create",
+      };
+      const swap = { expectedRevision: "0", value: encodeShardDocument(document) };
+      process.enter(() => client.compareAndSwap(this.keyOf(shard), swap, () => {}));
+    };
+    attempt();
+  }
+}
