@@ -66,6 +66,8 @@ export class EmbeddedServer {
     });
     this.#server.maxHeadersCount = HEADERS_MAX;
     this.#server.maxConnections = CONNECTIONS_MAX;
+    // Also of those who do not read their answers; watchers are told something more often.
+    this.#server.timeout = IDLE_MS_MAX;
     this.#server.on("request", (request, response) => this.#receive(request, response));
   }
 

@@ -10,7 +10,8 @@ export const STORE_FILE_NAME = "documents.json";
 /** Raised when the file means something else. */
 const FORMAT_VERSION = 1;
 const DOCUMENTS_MAX = 10_000;
-const STORE_BYTES_MAX = 67_108_864;
+/** All of them fit into one answer. */
+const STORE_BYTES_MAX = 16_777_216;
 
 interface Content {
   /** Of the newest swap; never goes back. */

@@ -9,6 +9,8 @@ export interface Call extends Post {
   readonly isRepeatable: boolean;
 }
 
+/** From this status on a member could not do what it was asked to; one that has lost the others says so, too. */
+const SERVER_ERROR = 500;
 /** The least time that is worth trying another endpoint for. */
 const ATTEMPT_MS_MIN = 20;
 
@@ -16,7 +18,7 @@ const ATTEMPT_MS_MIN = 20;
  * The endpoints of one coordinator.
  *
  * Owns them, and which of them answered last: it is asked first. Where nothing could be sent, the next one is tried; where an
- * answer stays away, only requests that may be repeated go on. The time that is left is shared among those not tried yet.
+ * answer stays away, or is that of a member in trouble, only requests that may be repeated go on. The time that is left is shared among those not tried yet.
  */
 export class EndpointSet {
   readonly #endpoints: readonly HttpEndpoint[];
@@ -64,7 +66,7 @@ export class EndpointSet {
     const shareMs = leftMs / (this.#endpoints.length - triedCount);
     const deadlines = { connectMs: shareMs, answerMs: call.isRepeatable ? shareMs : leftMs };
     this.#endpointAt(index).post(call, deadlines, (result) => {
-      if (result.kind === "answer") {
+      if (result.kind === "answer" && result.status < SERVER_ERROR) {
         this.#preferred = index;
         done(result);
         return;

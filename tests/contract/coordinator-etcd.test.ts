@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -397,4 +397,61 @@ test("answers that etcd does not give are never taken for success, nor for absen
     const result = await swap(coordinator, "0", "x");
     assert.deepEqual(result, { kind, reason: "etcd answered 503: etcdserver: something" });
   }
+});
+
+/** A server that counts its requests, and answers them as `serve` does. */
+async function startCounting(serve: RequestListener): Promise<{ port: number; count: () => number; stop: () => void }> {
+  let count = 0;
+  const server = createServer((request, response) => {
+    count++;
+    serve(request, response);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert(typeof address === "object" && address !== null);
+  const stop = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { port: address.port, count: () => count, stop };
+}
+
+test("a swap that was sent is never sent again, whatever became of it; a read goes on (rule C2)", async () => {
+  const faults: readonly (readonly [string, RequestListener])[] = [
+    ["silence", () => {}],
+    ["a reset", (request) => request.socket.resetAndDestroy()],
+    ["an answer that breaks off", (request, response) => response.write("{", () => request.socket.destroy())],
+    ["503", (_request, response) => response.writeHead(503).end('{"code":14,"message":"etcdserver: leader changed"}')],
+  ];
+  for (const [what, serve] of faults) {
+    const first = await startCounting(serve);
+    const second = await startCounting((_request, response) =>
+      response.end('{"header":{"revision":"7"},"succeeded":true}'),
+    );
+    const open = (): Coordinator => openEtcd([first.port, second.port], { deadlineMs: 400 });
+    const swapping = open();
+    assert.equal((await swap(swapping, "0", "x")).kind, "unknown", what);
+    await sleep(100);
+    assert.deepEqual([first.count(), second.count()], [1, 0], what);
+    swapping.close();
+    const reading = open();
+    const { kind } = await read(reading);
+    assert.deepEqual([kind, second.count()], ["absent", 1], what);
+    reading.close();
+    first.stop();
+    second.stop();
+  }
+});
+
+test("a swap whose connection was refused goes to the next endpoint, once", async () => {
+  const nobody = await findFreePorts([0]);
+  const second = await startCounting((_request, response) =>
+    response.end('{"header":{"revision":"7"},"succeeded":true}'),
+  );
+  const coordinator = openEtcd([nobody, second.port]);
+  assert.deepEqual(await swap(coordinator, "0", "x"), { kind: "accepted", revision: "7" });
+  assert.equal(second.count(), 1);
+  coordinator.close();
+  second.stop();
 });

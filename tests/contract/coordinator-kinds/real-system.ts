@@ -19,13 +19,17 @@ export class RealSystem implements CoordinatorSystem {
   readonly #kind: RealKind;
   readonly #rules = new CallRules();
   readonly #relays: HoldingRelay[] = [];
+  #clientCount = 0;
 
   constructor(kind: RealKind) {
     this.#kind = kind;
   }
 
   connect({ deadlineMs }: { readonly deadlineMs?: number } = {}): Coordinator {
-    return this.#kind.open(this.#kind.endpoints, deadlineMs);
+    // Each client asks another member first: what one of them was told, all must know.
+    const { endpoints } = this.#kind;
+    const first = this.#clientCount++ % endpoints.length;
+    return this.#kind.open([...endpoints.slice(first), ...endpoints.slice(0, first)], deadlineMs);
   }
 
   async connectHeld({ deadlineMs }: { readonly deadlineMs: number }): Promise<HeldClient> {
