@@ -27,8 +27,8 @@ export interface CoordinatedSetParts {
 
 /** A replica must keep up for this long, and be no further behind, before it is counted (§2.8). */
 const KEEPS_UP_MS = 1000;
-/** A replica that was removed must keep up for ever longer before it is counted again. */
-const KEEPS_UP_MS_MAX = 60_000;
+/** A replica that was removed must keep up for longer each time before it is counted again: writes stall at every removal. */
+const KEEPS_UP_MS_MAX = 15_000;
 /** A connection that is lost may come back within this time. */
 const RECONNECT_MS = 100;
 /** A fresh leader's members have to find it first. */

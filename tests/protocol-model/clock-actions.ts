@@ -138,6 +138,7 @@ function checkAnswer(world: World, leader: NodeState): void {
     shown |= 1 << writeOf(entry);
     if (state.committed[at] !== entry) world.fail("dirty read: the answer shows what is not committed");
   }
-  if ((state.readAcked & ~shown) !== 0)
+  if ((state.readAcked & ~shown) !== 0) {
     world.fail("stale read: the answer lacks what was acknowledged before it began");
+  }
 }

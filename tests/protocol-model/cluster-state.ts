@@ -12,6 +12,8 @@ export const EXPAND = 2;
 export const PROMOTE = 3;
 export const RESTART = 4;
 export const HANDOVER = 5;
+/** The operator's change: it leaves epoch, leader and set as they are, and replaces token and cause. */
+export const MEMBERS = 6;
 
 /** What became of a request: it may still take effect, it did, or the revision it expects is gone for good (rule C3). */
 export const OPEN = 0;
@@ -86,6 +88,7 @@ export interface Budgets {
   setChanges: number;
   handovers: number;
   reads: number;
+  resignations: number;
 }
 
 /** The whole cluster. `committed`, `acked` and `failed` are the observer's: no rule reads them. */

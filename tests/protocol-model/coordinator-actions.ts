@@ -8,6 +8,7 @@ import {
   HANDOVER,
   LANDED,
   LEADER,
+  MEMBERS,
   NO_CHANGE,
   type NodeState,
   OPEN,
@@ -94,10 +95,11 @@ function startExpand(world: World, index: number, other: number): boolean {
   if (!session.sessionComplete && !world.has("M99")) return false;
   const needed = world.has("M36") ? leader.commit : Math.max(leader.commit, leader.epochStart);
   if (session.sessionDurable < needed) return false;
-  if (leader.commit < leader.epochStart && !world.has("M36") && !world.has("X02")) return false;
+  if (world.has("X02") && leader.commit < leader.epochStart) return false;
   if (!world.spend("setChanges")) return false;
   leader.proposed = bit;
-  return start(leader, { ...world.state.document, kind: EXPAND, isr: world.state.document.isr | bit });
+  const kept = world.has("X07") ? leader.confirmed & ~(3 << (other * 2)) : leader.confirmed;
+  return start(leader, { ...world.state.document, kind: EXPAND, isr: kept | bit });
 }
 
 /** A promotion keeps any part of the old set, and always the new leader (§2.9 step 4). */
@@ -152,7 +154,6 @@ function startRestart(world: World, index: number): boolean {
   if (!hasLed && node.promise > 0 && !world.has("X01")) return false;
   node.role = CANDIDATE;
   node.connectedTo = 0;
-  node.promise = 0;
   return start(node, { kind: RESTART, epoch: document.epoch + 1, leader: document.leader, isr: document.isr });
 }
 
@@ -196,6 +197,7 @@ function moveRevision(world: World): void {
 
 function touch(world: World): boolean {
   if (!world.spend("touches")) return false;
+  world.state.document.kind = MEMBERS;
   moveRevision(world);
   return true;
 }
@@ -220,7 +222,10 @@ export function settleSet(world: World, index: number, confirmed: number): void 
   advanceCommit(world, index);
 }
 
-/** Rule C3: repeated until definitely refused. The document decides: an earlier attempt may have succeeded. */
+/**
+ * Rule C3: repeated until definitely refused, then the document is read. What it says decides, not whose token it bears:
+ * an earlier attempt may have succeeded, and the operator may have written since.
+ */
 function learnByReading(world: World, index: number): boolean {
   const node = world.node(index);
   const { document } = world.state;
@@ -230,8 +235,10 @@ function learnByReading(world: World, index: number): boolean {
   if (node.role === CANDIDATE) {
     if (change.fate === LANDED && isNamed && document.epoch === change.epoch) takeOffice(world, index, document);
     else stepDown(world, index);
-  } else if (isNamed && document.epoch === node.led) settleSet(world, index, document.isr);
-  else stepDown(world, index);
+  } else if (isNamed && document.epoch === node.led) {
+    const isOverwritten = change.fate === LANDED && document.kind === MEMBERS;
+    settleSet(world, index, world.has("X05") && isOverwritten ? node.confirmed : document.isr);
+  } else stepDown(world, index);
   return true;
 }
 
@@ -253,7 +260,6 @@ function takeHandover(world: World, index: number): boolean {
   const { document } = world.state;
   if (!node.isUp || node.role !== FOLLOWER || document.kind !== HANDOVER) return false;
   if (document.leader !== world.ref(index) || document.epoch <= node.seen) return false;
-  node.promise = 0;
   takeOffice(world, index, document);
   return true;
 }

@@ -15,7 +15,7 @@ import type { MutantId } from "./mutants.ts";
 import type { Profile } from "./profiles.ts";
 import { World } from "./world.ts";
 
-const KIND_NAMES = ["none", "shrink", "expand", "promote", "restart", "handover"];
+const KIND_NAMES = ["none", "shrink", "expand", "promote", "restart", "handover", "members"];
 const FATE_NAMES = ["may land", "landed", "dead"];
 
 /** Runs the steps again from the first state; one line a step, one indented line for each thing that it changed. */
@@ -45,8 +45,9 @@ function describeWorld(world: World): string[] {
   for (const one of state.orphans) if (one.kind !== NO_CHANGE) lines.push(`may still land: ${describeProposal(one)}`);
   lines.push(`committed ${logText(state.committed)}, acknowledged ${writesText(state.acked)}`);
   if (state.failed > 0) lines.push(`answered as failed: ${writesText(state.failed)}`);
-  if (state.readBy > 0)
+  if (state.readBy > 0) {
     lines.push(`n${state.readBy - 1} reads ${state.readLength} entries, ${writesText(state.readAcked)} expected`);
+  }
   return lines;
 }
 

@@ -23,7 +23,7 @@ export interface Exploration {
   readonly steps: ReadonlyMap<string, number>;
 }
 
-function actionsOf(profile: Profile, isPlanted: boolean): Action[] {
+export function actionsOf(profile: Profile, isPlanted: boolean): Action[] {
   const { nodes } = profile;
   return [
     ...replicationActions(nodes),

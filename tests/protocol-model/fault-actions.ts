@@ -1,6 +1,6 @@
 /** Crashes, restarts and lost disks (§2.1). Pauses and lost messages need no action: any node may do nothing for any time. */
 import { type Action, forEachNode } from "./action.ts";
-import { epochOf, FOLLOWER } from "./cluster-state.ts";
+import { epochOf, FOLLOWER, LEADER } from "./cluster-state.ts";
 import { answerWaiting, stepDown } from "./leadership.ts";
 import type { World } from "./world.ts";
 
@@ -8,6 +8,7 @@ export function faultActions(nodes: number): Action[] {
   return [
     ...forEachNode(nodes, "loses power", crash),
     ...forEachNode(nodes, "starts again", restart),
+    ...forEachNode(nodes, "resigns", resign),
     ...forEachNode(nodes, "gets an empty disk", wipe),
   ];
 }
@@ -39,6 +40,13 @@ function restart(world: World, index: number): boolean {
   node.isUp = true;
   node.promise = world.profile.clock && !world.has("M19") ? world.grace : 0;
   answerWaiting(world, index);
+  return true;
+}
+
+/** A leader may step down without being told to, whatever it has under way (§2.10). */
+function resign(world: World, index: number): boolean {
+  if (world.node(index).role !== LEADER || !world.spend("resignations")) return false;
+  stepDown(world, index);
   return true;
 }
 

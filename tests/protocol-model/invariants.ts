@@ -23,8 +23,9 @@ function logsMatch(world: World): string | undefined {
       if (epochOf(log[at] ?? 0) < epochOf(log[at - 1] ?? 0)) return `log matching: the epochs in n${a}'s log fall`;
     }
     for (let b = a + 1; b < world.count; b++) {
-      if (!areMatching(log, world.node(b).log))
+      if (!areMatching(log, world.node(b).log)) {
         return `log matching: n${a} and n${b} differ before an entry they share`;
+      }
     }
   }
   return undefined;
@@ -45,8 +46,9 @@ function quorumIsSuperset(world: World): string | undefined {
   for (let index = 0; index < world.count; index++) {
     const node = world.node(index);
     if (node.role !== LEADER || node.led !== document.epoch) continue;
-    if ((document.isr & ~requiredSet(world, node)) !== 0)
+    if ((document.isr & ~requiredSet(world, node)) !== 0) {
       return `quorum superset: n${index} does not need an in-sync member`;
+    }
   }
   return undefined;
 }
@@ -63,10 +65,12 @@ function leadersAreComplete(world: World): string | undefined {
       if (at < node.flushed && node.log[at] === committed[at]) continue;
       return `leader completeness: n${index} is in-sync and has not flushed committed entry ${at + 1}`;
     }
-    if ((acked & ~writesOf(node, node.flushed)) !== 0)
+    if ((acked & ~writesOf(node, node.flushed)) !== 0) {
       return `no ack lost: n${index} is in-sync and lacks an acknowledged write`;
-    if (!node.isComplete && !world.has("M40"))
+    }
+    if (!node.isComplete && !world.has("M40")) {
       return `leader completeness: n${index} is in-sync and its copy is not complete`;
+    }
   }
   return undefined;
 }

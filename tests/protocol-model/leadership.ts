@@ -5,12 +5,14 @@ import {
   entryOf,
   epochOf,
   FOLLOWER,
+  HANDOVER,
   LEADER,
   NO_CHANGE,
   type NodeState,
   OPEN,
   type PairState,
   type Proposal,
+  RESTART,
   writeOf,
 } from "./cluster-state.ts";
 import type { World } from "./world.ts";
@@ -25,8 +27,15 @@ export function advanceCommit(world: World, index: number): void {
   const leader = world.node(index);
   // Rule L7: nothing is committed before the leader's own promise to its predecessor has run out.
   if (leader.role !== LEADER || leader.promise > 0) return;
+  if (sizeOf(leader.confirmed) < world.profile.minInSync) return;
   const length = world.has("M03") ? flushedByAny(world, index) : flushedByAll(world, index);
   if (length > leader.commit) commitUpTo(world, index, length);
+}
+
+function sizeOf(set: number): number {
+  let size = 0;
+  for (let rest = set; rest > 0; rest &= rest - 1) size += 1;
+  return size;
 }
 
 function flushedByAll(world: World, index: number): number {
@@ -96,13 +105,15 @@ export function answerWaiting(world: World, index: number): void {
 /** Stores the epoch, then appends `epochStart` (§2.9 step 6, rule G5). The log and flush in flight have ended (§2.10). */
 export function takeOffice(world: World, index: number, term: Proposal): void {
   const node = world.node(index);
-  const { epoch, isr } = term;
+  const { kind, epoch, isr } = term;
   endLeading(world, index);
   node.role = LEADER;
   node.seen = epoch;
   node.led = epoch;
   node.connectedTo = 0;
   node.confirmed = isr;
+  // Rule L7 spares these two: whoever led before has resigned, or was waited for when this node came to lead.
+  if (kind === HANDOVER || kind === RESTART) node.promise = 0;
   appendOwn(world, index, entryOf(epoch, 0));
   node.epochStart = node.log.length;
   advanceCommit(world, index);

@@ -49,12 +49,15 @@ const CAUGHT = [
   ["M99", "pairWipe", "an incomplete replica counts and is added"],
   ["X01", "pairClockTerms", "a leader named after it had crashed leads without waiting for its grace"],
   ["X03", "pairClock", "a leader serves again though the outcome of its handover is unknown"],
+  ["X05", "pairSwaps", "a refused change counts as failed because the document bears another's token"],
 ] as const;
 
-/** Rules that other rules already imply, as far as the bounds reach: without them nothing breaks. */
+/** Other readings of the rules, under which nothing breaks as far as the bounds reach. */
 const HARMLESS = [
-  ["X02", "pairWipe", "a member is added at epochStart before the leader has committed that"],
+  ["X02", "pairWipe", "a member is added only when the leader has committed its own epochStart"],
   ["X04", "pairClockTerms", "the lease is checked after the request arrived, then the value is taken"],
+  ["X06", "pairClockTerms", "a restarted node leads in the epoch that names it, if its store has never acted in that"],
+  ["X07", "pairWipe", "adding a member replaces the store it had before in the same change"],
 ] as const;
 
 export type MutantId = (typeof CAUGHT)[number][0] | (typeof HARMLESS)[number][0];

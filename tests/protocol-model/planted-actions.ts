@@ -14,6 +14,7 @@ export function plantedActions(nodes: number): Action[] {
     ...forEachNode(nodes, "takes an unknown outcome for a failure", giveUp),
     ...forEachNode(nodes, "takes its own success for a conflict", misreadSuccess),
     ...forEachNode(nodes, "finds itself named by a promotion it had given up", discoverPromotion),
+    ...forEachNode(nodes, "finds itself named in an epoch it has not acted in", discoverTerm),
     ...forEachNode(nodes, "goes on leading in its old epoch after a restart", resumeOldEpoch),
     ...forEachNode(nodes, "discards its data for a resync", resync),
     ...forEachNode(nodes, "'s lease timer fires", fireTimer),
@@ -71,6 +72,16 @@ function discoverPromotion(world: World, index: number): boolean {
   if (!world.has("M20") || !node.isUp || node.role !== FOLLOWER || document.kind !== PROMOTE) return false;
   if (document.leader !== world.ref(index) || document.epoch <= node.seen) return false;
   node.promise = 0;
+  takeOffice(world, index, document);
+  return true;
+}
+
+/** Mutant X06: no new epoch is needed after a restart, if this store has never acted in the one that names it. */
+function discoverTerm(world: World, index: number): boolean {
+  const node = world.node(index);
+  const { document } = world.state;
+  if (!world.has("X06") || !node.isUp || node.role !== FOLLOWER || node.promise > 0) return false;
+  if (document.leader !== world.ref(index) || document.epoch <= node.seen) return false;
   takeOffice(world, index, document);
   return true;
 }

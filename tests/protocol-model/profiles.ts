@@ -8,6 +8,8 @@ export interface Profile extends Budgets {
   readonly nodes: number;
   /** No change may ask for a higher epoch. */
   readonly epochs: number;
+  /** Below this size of the confirmed set nothing is committed (rule I3). */
+  readonly minInSync: number;
   readonly clock: boolean;
   readonly slowFlush: boolean;
   readonly slowAcks: boolean;
@@ -20,6 +22,7 @@ export const PROFILE_NAMES = [
   "pairSwaps",
   "pairTerms",
   "pairWipe",
+  "pairMinInSync",
   "trio",
   "trioTerms",
   "trioFlush",
@@ -41,6 +44,8 @@ const NOTHING: Profile = {
   setChanges: 0,
   handovers: 0,
   reads: 0,
+  resignations: 0,
+  minInSync: 1,
   clock: false,
   slowFlush: false,
   slowAcks: false,
@@ -54,17 +59,39 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
   /** What is on its way when the term, the session or the process changes. */
   pairMessages: { ...NOTHING, epochs: 3, writes: 2, crashes: 1, setChanges: 1, slowAcks: true, slowEntries: true },
   /** Requests to the coordinator that take effect late, and an operator who writes in between. */
-  pairSwaps: { ...NOTHING, epochs: 3, writes: 1, crashes: 2, lateSwaps: 2, touches: 1, setChanges: 3, handovers: 1 },
+  pairSwaps: {
+    ...NOTHING,
+    epochs: 3,
+    writes: 1,
+    crashes: 1,
+    resignations: 1,
+    lateSwaps: 2,
+    touches: 1,
+    setChanges: 3,
+    handovers: 1,
+  },
   /** Logs that part, term after term. */
   pairTerms: { ...NOTHING, epochs: 4, writes: 2, crashes: 1 },
   /** A disk that comes back empty, and its copy. */
   pairWipe: { ...NOTHING, epochs: 3, writes: 1, crashes: 1, wipes: 1, setChanges: 3, slowAcks: true },
+  /** A set that is too small to commit; the one set change cannot be an expand unless a promotion left a member out. */
+  pairMinInSync: { ...NOTHING, writes: 1, crashes: 1, setChanges: 1, minInSync: 2 },
   /** Three members: sets that shrink and grow while a third one takes over. */
   trio: { ...NOTHING, nodes: 3, epochs: 2, writes: 1, setChanges: 2 },
   trioTerms: { ...NOTHING, nodes: 3, epochs: 3, writes: 1, crashes: 1 },
   trioFlush: { ...NOTHING, nodes: 3, epochs: 2, writes: 1, crashes: 1, slowFlush: true },
   /** Leases, promises and reads. */
-  pairClock: { ...NOTHING, writes: 1, crashes: 1, lateSwaps: 1, setChanges: 1, handovers: 1, reads: 1, clock: true },
+  pairClock: {
+    ...NOTHING,
+    writes: 1,
+    crashes: 1,
+    resignations: 1,
+    lateSwaps: 1,
+    setChanges: 1,
+    handovers: 1,
+    reads: 1,
+    clock: true,
+  },
   pairClockTerms: { ...NOTHING, epochs: 3, writes: 1, crashes: 1, lateSwaps: 1, handovers: 1, reads: 1, clock: true },
-  trioClock: { ...NOTHING, nodes: 3, writes: 1, reads: 1, clock: true },
+  trioClock: { ...NOTHING, nodes: 3, clock: true },
 };

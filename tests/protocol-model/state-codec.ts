@@ -6,7 +6,7 @@ const PAIR_BYTES = 16;
 const PROPOSAL_BYTES = 4;
 const ORPHANS_MAX = 2;
 const WRITES_MAX = 3;
-const REST_BYTES = 8 + 3 + 1 + LOG_ENTRIES_MAX + 4 + WRITES_MAX;
+const REST_BYTES = 9 + 3 + 1 + LOG_ENTRIES_MAX + 4 + WRITES_MAX;
 
 /**
  * Owns the flat form of a cluster: one byte a field, always in the same order, so that equal clusters are equal bytes.
@@ -44,6 +44,7 @@ export class StateCodec {
     this.#put(left.setChanges);
     this.#put(left.handovers);
     this.#put(left.reads);
+    this.#put(left.resignations);
     this.#put(state.writesBegun);
     this.#put(state.acked);
     this.#put(state.failed);
@@ -76,6 +77,7 @@ export class StateCodec {
     left.setChanges = this.#take();
     left.handovers = this.#take();
     left.reads = this.#take();
+    left.resignations = this.#take();
     state.writesBegun = this.#take();
     state.acked = this.#take();
     state.failed = this.#take();

@@ -108,13 +108,13 @@ function firstState(profile: Profile): ClusterState {
     const isSession = index > 0 && index < profile.nodes;
     return { ...emptyPair(), hasSession: isSession, sessionComplete: isSession, sessionDurable: isSession ? 1 : 0 };
   });
-  const { writes, crashes, wipes, lateSwaps, touches, setChanges, handovers, reads } = profile;
+  const { writes, crashes, wipes, lateSwaps, touches, setChanges, handovers, reads, resignations } = profile;
   return {
     nodes,
     pairs,
     document: { kind: RESTART, epoch: 1, leader: storeRef(0, 0), isr },
     orphans: Array.from({ length: ORPHAN_SLOTS }, emptyProposal),
-    left: { writes, crashes, wipes, lateSwaps, touches, setChanges, handovers, reads },
+    left: { writes, crashes, wipes, lateSwaps, touches, setChanges, handovers, reads, resignations },
     writesBegun: 0,
     acked: 0,
     failed: 0,
