@@ -1,4 +1,4 @@
-/** What must hold in every state (testing.md §6.2). The observer's `committed`, `acked` and `failed` are compared with the nodes. */
+/** What must hold in every state. The observer's `committed`, `acked` and `failed` are compared with the nodes. */
 import { isServing } from "./clock-actions.ts";
 import { epochOf, LEADER, type NodeState, writeOf } from "./cluster-state.ts";
 import { requiredSet } from "./leadership.ts";

@@ -1,6 +1,6 @@
 import type { ClusterState, NodeState, PairState, Proposal } from "./cluster-state.ts";
 
-export const LOG_ENTRIES_MAX = 8;
+const LOG_ENTRIES_MAX = 8;
 const NODE_BYTES = 19 + 1 + LOG_ENTRIES_MAX;
 const PAIR_BYTES = 16;
 const PROPOSAL_BYTES = 4;
@@ -106,6 +106,7 @@ export class StateCodec {
   }
 
   #putLog(log: readonly number[]): void {
+    if (log.length > LOG_ENTRIES_MAX) throw new Error("the profile lets logs grow beyond what a state has room for");
     this.#put(log.length);
     for (let i = 0; i < LOG_ENTRIES_MAX; i++) this.#put(i < log.length ? (log[i] ?? 0) : 0);
   }
