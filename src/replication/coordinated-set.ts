@@ -94,12 +94,13 @@ export class CoordinatedSet implements InSyncKeeper {
     const { node, store } = session;
     const { document } = this.#known;
     if (document.inSync.some((member) => isSameStore(member, store))) return;
-    const isM36 = mutant("M36");
+    // Not whether the leader has committed its own first entry: with a larger `min_in_sync` it cannot without this member.
+    const hasBegun = session.durable >= position.epochStart || mutant("M36");
     const isFit =
       document.members.includes(node) &&
       session.isMatched &&
       (session.isComplete || mutant("M99")) &&
-      (isM36 || (position.commit >= position.epochStart && session.durable >= position.epochStart)) &&
+      hasBegun &&
       position.lagMs <= KEEPS_UP_MS &&
       this.#parts.echoAgeMs(node) <= this.#parts.leaseMs / 2;
     if (!isFit) return this.forget(node);

@@ -74,4 +74,16 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 302920,
     showed: "fetching a longer log paused at every segment, and ran into a new epoch",
   },
+  {
+    scenario: "cluster-coordinated",
+    seed: 193,
+    showed:
+      "a replica outside the in-sync set sought the leadership again and again, and never followed for long enough to join",
+  },
+  {
+    scenario: "cluster-coordinated",
+    seed: 5840,
+    showed:
+      "the claim of a replica that was wiped meanwhile could still be accepted (the simulation wiped it too early)",
+  },
 ];

@@ -54,6 +54,8 @@ interface Route {
   cut: "none" | "both" | "replies";
   /** Requests that wait on their way; null when they do not wait. */
   held: (() => void)[] | null;
+  /** Requests that have not arrived yet, those that wait included. */
+  underWayCount: number;
 }
 
 /** What one client needs of the world outside its process. */
@@ -122,6 +124,11 @@ export class SimCoordinator {
     return held.length;
   }
 
+  /** Whether a request of a process of this name may still arrive, also of one that is gone. */
+  mayStillHear(processName: string): boolean {
+    return this.#routeOf(processName).underWayCount > 0;
+  }
+
   /** The document that is in force, for whoever checks the run. */
   documentOf(key: string): StoredDocument | undefined {
     return this.#documents.get(key);
@@ -155,6 +162,7 @@ export class SimCoordinator {
       finish(parts.ending.unanswered("The coordinator did not answer in time"));
     });
     const arrive = (): void => {
+      route.underWayCount--;
       if (route.cut === "both" || this.#state === "silent") return;
       if (this.#state === "refusing") {
         this.#back(end, () => finish(parts.ending.unsent("The coordinator refused the connection")));
@@ -169,6 +177,7 @@ export class SimCoordinator {
       this.#back(end, () => finish(result));
     };
     if (this.#happens(this.#faults.lostRequestChance)) return;
+    route.underWayCount++;
     const isLate = this.#happens(this.#faults.lateRequestChance);
     const extraMs = isLate ? this.#random.next() * this.#faults.lateRequestMsMax : 0;
     this.#simulation.schedule(this.#wayMs() + extraMs, `${process.name} to coordinator`, () => {
@@ -227,7 +236,7 @@ export class SimCoordinator {
   #routeOf(processName: string): Route {
     const known = this.#routes.get(processName);
     if (known !== undefined) return known;
-    const route: Route = { cut: "none", held: null };
+    const route: Route = { cut: "none", held: null, underWayCount: 0 };
     this.#routes.set(processName, route);
     return route;
   }

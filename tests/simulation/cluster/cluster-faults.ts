@@ -250,6 +250,8 @@ export class ClusterFaults {
     const { simulation } = this.#world;
     const machine = this.#victim(random);
     if (machine === undefined || !this.#world.isCoveredWithout(machine)) return;
+    // Its claim to the leadership may still be accepted, for a store that holds nothing any more: only an operator can help then.
+    if (this.#world.registry?.coordinator.mayStillHear(machine.node) === true) return;
     simulation.markers.sometimes(machine.isLeading ? "wiped leader" : "wiped replica");
     machine.kill();
     machine.wipe();

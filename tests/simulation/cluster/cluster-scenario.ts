@@ -22,10 +22,14 @@ const READ_ALL_MS = 25_000;
 /** Keys expire for up to five seconds more, and trees take in what is left within five seconds and a few transactions. */
 const SETTLING_MS = 20_000;
 
-/** A whole cluster in static mode under every kind of fault; `emphasis` decides some of what is drawn otherwise. */
+/** A whole cluster under every kind of fault; `emphasis` decides some of what is drawn otherwise. */
 export function clusterScenario(name: string, emphasis: Emphasis): Scenario {
-  // What a scenario of its own emphasises leaves no room for some of the situations.
-  return { name, expectedMarkers: [], run: (options) => new ClusterRun(options, () => emphasis).run() };
+  // What a scenario of its own emphasises leaves no room for some of the situations of a mixed run.
+  return {
+    name,
+    expectedMarkers: emphasis.expected ?? [],
+    run: (options) => new ClusterRun(options, () => emphasis).run(),
+  };
 }
 
 /** The same, each seed with an emphasis of its own. */

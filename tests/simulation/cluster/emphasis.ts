@@ -16,6 +16,8 @@ export interface Emphasis {
   readonly allowsSplit?: boolean;
   /** Whether a coordinator holds the documents of the shards, and members take over by themselves. */
   readonly isCoordinated?: boolean;
+  /** Situations that many seeds together must come through, or they do not test what they are for. */
+  readonly expected?: readonly string[];
 }
 
 /** Faults that need rules of their own: they are drawn for no seed, scenarios ask for them. */
@@ -129,6 +131,17 @@ const COORDINATED: Emphasis = emphasis({
   isCoordinated: true,
   replication: "in-sync",
   faults: { promotion: false, "coordinator outage": true, "coordinator cut": true, "late requests": true },
+  expected: [
+    "a request arrived at the coordinator after its caller gave up",
+    "an answer of the coordinator was lost",
+    "coordinator outage",
+    "cut from the coordinator",
+    "promotion",
+    "restart of a leader",
+    "snapshot bootstrap",
+    "wiped leader",
+    "wiped replica",
+  ],
 });
 
 /** In-sync shards whose leaders die, stand still or are cut off again and again, beside a coordinator that mostly answers. */
@@ -146,6 +159,7 @@ const TAKEOVERS: Emphasis = emphasis({
     "late requests": true,
     wipe: false,
   },
+  expected: ["divergence cut", "outcome unknown", "promotion"],
   parameters: { "kill interval": 5000, "pause interval": 4000, "partition interval": 5000, think: 40, keys: 6 },
 });
 

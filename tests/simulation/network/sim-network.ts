@@ -171,18 +171,28 @@ export class SimNetwork {
     if (this.isBlockedBetween(from.node, to) || this.#silent.has(to)) return;
     const target = this.#endpoints.get(to);
     if (target === undefined || !target.isListening) {
-      const refuse = (): void => failAttempt(attempt);
-      from.process.deliver({ phase: "network", delayMs: this.#latencyMs(), run: refuse });
+      this.#refuse(attempt);
     } else {
       // Through the gate: a paused process does not shake hands.
       target.process.deliver({ phase: "network", delayMs: 0, run: () => this.#accept(attempt, target) });
     }
   }
 
+  #refuse(attempt: ConnectAttempt): void {
+    const refuse = (): void => failAttempt(attempt);
+    attempt.from.process.deliver({ phase: "network", delayMs: this.#latencyMs(), run: refuse });
+  }
+
+  #isThere(endpoint: SimEndpoint): boolean {
+    return this.#endpoints.get(endpoint.node) === endpoint;
+  }
+
   #accept(attempt: ConnectAttempt, target: SimEndpoint): void {
     const { from } = attempt;
     // Whoever knocked has died meanwhile: its kernel would take nothing that comes back.
-    if (!from.process.isAlive) return;
+    if (!from.process.isAlive || !this.#isThere(from)) return;
+    // A process that is stopping has closed its sockets before it ends.
+    if (!this.#isThere(target)) return this.#refuse(attempt);
     const ends = [new ConnectionEnd(from, target.node), new ConnectionEnd(target, from.node)] as const;
     const connection = new SimConnection(++this.#connectionCount, ends);
     this.#connections.add(connection);
@@ -195,7 +205,7 @@ export class SimNetwork {
   }
 
   #establish(attempt: ConnectAttempt, connection: SimConnection): void {
-    if (attempt.isOver || connection.isDead) {
+    if (attempt.isOver || connection.isDead || !this.#isThere(attempt.from)) {
       this.#kill(connection, "reset");
       failAttempt(attempt);
       return;
