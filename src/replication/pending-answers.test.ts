@@ -164,6 +164,35 @@ describe("an answer that is owed", () => {
       { numRuns: 400 },
     );
   });
+
+  test("a read whose value is committed goes out only under the lease, a write needs none (R4, K1)", () => {
+    const world = new World(5);
+    world.mayRead = false;
+    world.owe("read of old", 5, { isWrite: false });
+    world.owe("read", 6, { isWrite: false });
+    world.owe("write", 6);
+    world.answers.advance("in-sync", 6);
+    assert.deepEqual(world.told, ["write ok"]);
+    world.answers.onLease();
+    assert.deepEqual(world.told, ["write ok"], "the lease has not come back");
+    world.mayRead = true;
+    world.answers.onLease();
+    assert.deepEqual(world.told, ["write ok", "read of old ok", "read ok"]);
+  });
+
+  test("a read that waits in vain for the lease is definitely busy, and the others go on waiting", () => {
+    const world = new World(5);
+    world.mayRead = false;
+    world.owe("first", 5, { isWrite: false });
+    world.timers.advance(600);
+    world.owe("second", 5, { isWrite: false });
+    world.timers.advance(500);
+    world.answers.sweep();
+    assert.deepEqual(world.told, ["first BUSY not_applied"]);
+    world.answers.abandon();
+    assert.deepEqual(world.told, ["first BUSY not_applied", "second BUSY not_applied"]);
+    assert.equal(world.answers.unknownCount, 0);
+  });
 });
 
 /** Answers owed by one leadership; what was told, in order. */
