@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { leadershipOf, MemoryStateFile, stateOf, storeOf } from "../../tests/support/member-facts.ts";
+import { leadershipOf, MemoryStateFile, sessionOf, stateOf, storeOf } from "../../tests/support/member-facts.ts";
 import { ManualTimers } from "../../tests/support/manual-timers.ts";
 import { proveCaught } from "../../tests/support/prove-caught.ts";
 import { silentLogger } from "../base/logger.ts";
@@ -77,14 +77,14 @@ describe("the in-sync set", () => {
     const world = new World([storeOf("a")]);
     const lagging = { commit: 30, epochStart: 40, promised: 30, lagMs: 0 };
     for (let i = 0; i < 30; i++) {
-      world.set.considerAdding(world.session({ durable: 35 }), lagging);
-      world.set.considerAdding(world.session({ durable: 60 }), lagging);
+      world.set.considerAdding(sessionOf("b", { durable: 35 }), lagging);
+      world.set.considerAdding(sessionOf("b", { durable: 60 }), lagging);
       world.timers.advance(100);
     }
     assert.deepEqual(world.inSync(), [storeOf("a")]);
-    world.set.considerAdding(world.session({ durable: 39 }), { ...lagging, commit: 40 });
+    world.set.considerAdding(sessionOf("b", { durable: 39 }), { ...lagging, commit: 40 });
     world.timers.advance(1000);
-    world.set.considerAdding(world.session({ durable: 39 }), { ...lagging, commit: 40 });
+    world.set.considerAdding(sessionOf("b", { durable: 39 }), { ...lagging, commit: 40 });
     assert.deepEqual(world.inSync(), [storeOf("a")]);
   });
 
@@ -92,7 +92,7 @@ describe("the in-sync set", () => {
     const world = new World([storeOf("a")]);
     const busy = (at: number, durable: number): void => {
       const position = { commit: at, epochStart: 40, promised: at, lagMs: 5 };
-      world.set.considerAdding(world.session({ durable }), position);
+      world.set.considerAdding(sessionOf("b", { durable }), position);
     };
     for (let at = 50; at < 60; at++) {
       busy(at, at - 1);
@@ -116,7 +116,7 @@ describe("the in-sync set", () => {
       assert.equal(world.set.required.length, 2);
     };
     join();
-    world.set.considerAdding(world.session({ durable: 45 }), { ...POSITION, lagMs: 1001 });
+    world.set.considerAdding(sessionOf("b", { durable: 45 }), { ...POSITION, lagMs: 1001 });
     assert.deepEqual(world.set.required, [storeOf("a")]);
     join();
     world.set.forget("b");
@@ -210,24 +210,6 @@ class World {
   }
 
   consider(changes: Partial<ReplicaSession>): void {
-    this.set.considerAdding(this.session(changes), POSITION);
-  }
-
-  session(changes: Partial<ReplicaSession>): ReplicaSession {
-    return {
-      node: "b",
-      sid: "sid",
-      store: storeOf("b"),
-      isMatched: true,
-      isComplete: true,
-      durable: 55,
-      pulledThrough: 55,
-      lastHeardMs: 0,
-      lastEcho: 0,
-      parked: null,
-      parkedSinceMs: 0,
-      isNudged: false,
-      ...changes,
-    };
+    this.set.considerAdding(sessionOf("b", changes), POSITION);
   }
 }

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ManualTimers } from "../../tests/support/manual-timers.ts";
+import { ScriptedCoordinator } from "../../tests/support/scripted-coordinator.ts";
 import { silentLogger } from "../base/logger.ts";
 import { SeededRandom } from "../base/random.ts";
-import type { Coordinator, ReadResult, Swap, SwapResult } from "../coordinator/coordinator.ts";
-import { decodeShardDocument, encodeShardDocument, type ShardDocument } from "../model/shard-document.ts";
+import type { ShardDocument } from "../model/shard-document.ts";
 import { type ChangeOutcome, type RegisterReading, ShardRegister } from "./shard-register.ts";
 
 const A = { node: "a:1", store: "store-a", generation: 0 };
@@ -21,7 +21,6 @@ const DOCUMENT: ShardDocument = {
   token: "a:1/earlier/1",
   cause: "shrink",
 };
-const UNANSWERED: SwapResult = { kind: "unknown", reason: "no answer" };
 
 describe("a shard's document at the coordinator", () => {
   test("is read with its revision", () => {
@@ -33,11 +32,11 @@ describe("a shard's document at the coordinator", () => {
 
   test("that makes no sense, is gone or cannot be read is told as such, and nothing is thrown", () => {
     const world = new World();
-    world.value = "{";
+    world.coordinator.value = "{";
     assert.equal(world.read().kind, "failed");
-    world.value = null;
+    world.coordinator.value = null;
     assert.deepEqual(world.read(), { kind: "absent" });
-    world.isReadable = false;
+    world.coordinator.isReadable = false;
     assert.match(String((world.read() as { reason?: string }).reason), /does not answer: down/);
   });
 
@@ -45,15 +44,15 @@ describe("a shard's document at the coordinator", () => {
     const world = new World();
     const outcome = world.expand();
     assert(outcome()?.kind === "accepted");
-    assert.deepEqual(world.document?.inSync, [A, B]);
-    assert.equal(world.document?.version, 8);
-    assert.notEqual(world.document?.token, DOCUMENT.token);
-    assert.equal(world.swaps.length, 1);
+    assert.deepEqual(world.coordinator.document?.inSync, [A, B]);
+    assert.equal(world.coordinator.document?.version, 8);
+    assert.notEqual(world.coordinator.document?.token, DOCUMENT.token);
+    assert.equal(world.coordinator.swaps.length, 1);
   });
 
   test("that somebody else changed refuses, and what it is now is told", () => {
     const world = new World();
-    world.foreign({ epoch: 4, leader: B, inSync: [B] }, "2");
+    world.foreign({ epoch: 4, leader: B, inSync: [B] });
     const outcome = world.expand()();
     assert(outcome?.kind === "refused");
     assert.equal(outcome.actual?.document.epoch, 4);
@@ -61,44 +60,47 @@ describe("a shard's document at the coordinator", () => {
 
   test("an unanswered change that took effect is found out by repeating it (C3)", () => {
     const world = new World();
-    world.fates.push("lostReply");
+    world.coordinator.fates.push("lostReply");
     const outcome = world.expand();
     assert.equal(outcome(), null);
     world.timers.advance(2000);
     assert.equal(outcome()?.kind, "accepted");
-    assert.equal(world.swaps.length, 2);
-    assert.deepEqual(world.swaps[0], world.swaps[1]);
+    assert.equal(world.coordinator.swaps.length, 2);
+    assert.deepEqual(world.coordinator.swaps[0], world.coordinator.swaps[1]);
   });
 
   test("an unanswered change is never called failed while its request may still arrive (M38)", () => {
     const world = new World();
-    world.fates.push("held");
+    world.coordinator.fates.push("held");
     const outcome = world.expand();
     world.timers.advance(20);
     assert.equal(outcome(), null);
-    assert.deepEqual(world.document?.inSync, [A], "it has not arrived");
+    assert.deepEqual(world.coordinator.document?.inSync, [A], "it has not arrived");
     world.timers.advance(2000);
     assert.equal(outcome()?.kind, "accepted");
-    world.release();
-    assert.equal(world.document?.version, 8, "the late request changed nothing");
+    world.coordinator.release();
+    assert.equal(world.coordinator.document?.version, 8, "the late request changed nothing");
   });
 
   test("repeats are spread out while the coordinator does not answer, and go on until it does", () => {
     const world = new World();
-    world.fates.push(...Array.from({ length: 20 }, () => "unanswered" as const));
+    world.coordinator.fates.push(...Array.from({ length: 20 }, () => "unanswered" as const));
     const outcome = world.expand();
     world.timers.advance(5000);
     assert.equal(outcome(), null);
-    assert.ok(world.swaps.length >= 5 && world.swaps.length <= 15, `${world.swaps.length} swaps in 5 s`);
+    assert.ok(
+      world.coordinator.swaps.length >= 5 && world.coordinator.swaps.length <= 15,
+      `${world.coordinator.swaps.length} swaps in 5 s`,
+    );
     world.timers.advance(30_000);
     assert.equal(outcome()?.kind, "accepted");
   });
 
   test("an own change under somebody else's is told by what the document says now", () => {
     const world = new World();
-    world.fates.push("lostReply");
+    world.coordinator.fates.push("lostReply");
     const outcome = world.expand();
-    world.foreign({ members: [A.node, B.node, "c:1"], inSync: [A, B], token: "operator", cause: "members" }, "3");
+    world.foreign({ members: [A.node, B.node, "c:1"], inSync: [A, B], token: "operator", cause: "members" });
     world.timers.advance(2000);
     const settled = outcome();
     assert(settled?.kind === "refused");
@@ -107,7 +109,7 @@ describe("a shard's document at the coordinator", () => {
 
   test("a change that was never sent is over at once, and the register takes the next one", () => {
     const world = new World();
-    world.fates.push("unsent");
+    world.coordinator.fates.push("unsent");
     assert.deepEqual(world.expand()(), { kind: "failed", reason: "refused the connection" });
     assert.equal(world.register.isChanging, false);
     assert.equal(world.expand()()?.kind, "accepted");
@@ -115,44 +117,26 @@ describe("a shard's document at the coordinator", () => {
 
   test("nobody is told anything after its end", () => {
     const world = new World();
-    world.fates.push("lostReply");
+    world.coordinator.fates.push("lostReply");
     const outcome = world.expand();
     world.register.stop();
     world.timers.advance(5000);
     assert.equal(outcome(), null);
-    assert.equal(world.swaps.length, 1);
+    assert.equal(world.coordinator.swaps.length, 1);
   });
 });
 
-type Fate = "lostReply" | "held" | "unanswered" | "unsent";
-
-/** A register before a coordinator that does to its swaps what the test wants, in order; then it is well. */
+/** A register before a scripted coordinator. */
 class World {
   readonly timers = new ManualTimers();
-  readonly swaps: Swap[] = [];
-  readonly fates: Fate[] = [];
+  readonly coordinator = new ScriptedCoordinator(DOCUMENT);
   readonly register: ShardRegister;
-  value: string | null = encodeShardDocument(DOCUMENT);
-  isReadable = true;
-  #revision = "1";
-  readonly #held: Swap[] = [];
 
   constructor() {
-    const coordinator: Coordinator = {
-      read: (_key, done) => done(this.#stored()),
-      compareAndSwap: (_key, swap, done) => done(this.#take(swap)),
-      list: () => assert.fail("nothing is listed"),
-      watch: () => ({ stop: () => {} }),
-      close: () => {},
-    };
-    const { timers } = this;
+    const { timers, coordinator } = this;
     const random = new SeededRandom(1);
     const parts = { coordinator, key: "/kv/test/shards/Delhi", node: A.node, boot: "boot", timers, random };
     this.register = new ShardRegister({ ...parts, logger: silentLogger });
-  }
-
-  get document(): ShardDocument | null {
-    return this.value === null ? null : decodeShardDocument(this.value);
   }
 
   read(): RegisterReading {
@@ -173,43 +157,7 @@ class World {
     return () => outcome;
   }
 
-  foreign(changes: Partial<ShardDocument>, revision: string): void {
-    this.value = encodeShardDocument({ ...DOCUMENT, version: 9, ...changes });
-    this.#revision = revision;
-  }
-
-  /** What was held on its way arrives. */
-  release(): void {
-    for (const swap of this.#held.splice(0)) this.#apply(swap);
-  }
-
-  #take(swap: Swap): SwapResult {
-    this.swaps.push(swap);
-    switch (this.fates.shift()) {
-      case "lostReply":
-        this.#apply(swap);
-        return UNANSWERED;
-      case "held":
-        this.#held.push(swap);
-        return UNANSWERED;
-      case "unanswered":
-        return UNANSWERED;
-      case "unsent":
-        return { kind: "failed", reason: "refused the connection" };
-      case undefined:
-        return this.#apply(swap);
-    }
-  }
-
-  #apply({ expectedRevision, value }: Swap): SwapResult {
-    if (expectedRevision !== this.#revision) return { kind: "refused" };
-    this.value = value;
-    this.#revision = String(Number(this.#revision) + 1);
-    return { kind: "accepted", revision: this.#revision };
-  }
-
-  #stored(): ReadResult {
-    if (!this.isReadable) return { kind: "failed", reason: "down" };
-    return this.value === null ? { kind: "absent" } : { kind: "value", value: this.value, revision: this.#revision };
+  foreign(changes: Partial<ShardDocument>): void {
+    this.coordinator.write({ ...DOCUMENT, version: 9, ...changes });
   }
 }

@@ -1,6 +1,7 @@
 import type { InSyncMember, Leadership } from "../../src/model/leadership.ts";
 import { NO_EPOCH, type Epoch, type NodeName, type StoreRef } from "../../src/model/position.ts";
 import type { MemberState, MemberStateFile } from "../../src/replication/member-environment.ts";
+import type { ReplicaSession } from "../../src/replication/replica-sessions.ts";
 import type { State } from "../../src/replication/messages.ts";
 
 /** A term that tells epochs apart, and with `variant` two that were begun with the same number. */
@@ -48,6 +49,25 @@ export function accountOf(node: NodeName, changes: Partial<State> = {}): State {
     lastEpoch: 0,
     lastTerm: NO_EPOCH.term,
     lastSequence: 0,
+    ...changes,
+  };
+}
+
+/** A replica's session that keeps up: its log matched, 55 entries flushed. */
+export function sessionOf(node: NodeName, changes: Partial<ReplicaSession> = {}): ReplicaSession {
+  return {
+    node,
+    sid: "sid",
+    store: storeOf(node),
+    isMatched: true,
+    isComplete: true,
+    durable: 55,
+    pulledThrough: 55,
+    lastHeardMs: 0,
+    lastEcho: 0,
+    parked: null,
+    parkedSinceMs: 0,
+    isNudged: false,
     ...changes,
   };
 }
