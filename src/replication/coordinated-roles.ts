@@ -2,6 +2,7 @@ import type { Timer } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
 import { KvError } from "../model/errors.ts";
 import type { Leadership } from "../model/leadership.ts";
+import { LIMITS } from "../model/limits.ts";
 import type { NodeName } from "../model/position.ts";
 import { isSameStore, leadershipOf, type ShardDocument } from "../model/shard-document.ts";
 import type { PromotionReport, PromotionRequest } from "../model/status.ts";
@@ -220,6 +221,8 @@ export class CoordinatedRoles implements Roles {
     if (state.damage !== null || state.bootstrap !== null) {
       return this.#waitFor("This copy is not whole and does not lead; another member takes over");
     }
+    // An epoch that cannot begin is not asked for: it would be another one at every look.
+    if (!this.#hasRoom) return this.#waitFor("The disk has no room to begin a leadership");
     const { document } = known;
     const isHandedOver = document.cause === "handover" && state.seenEpoch.epoch < document.epoch;
     if (isHandedOver) return this.duties.leave(() => this.#lead(known, false));
@@ -287,7 +290,12 @@ export class CoordinatedRoles implements Roles {
     const isWhole = (damage === null && bootstrap === null) || mutant("M40");
     const isListed = document.inSync.some((member) => isElectable(member, store));
     const isFree = this.#promise.remainingMs <= 0 && this.#env.clock.nowMs() >= this.#candidacyNotBeforeMs;
-    return isWhole && isListed && isFree && document.epoch === seenEpoch.epoch && !this.#register.isChanging;
+    const isPossible = this.#hasRoom && !this.#register.isChanging;
+    return isWhole && isListed && isFree && isPossible && document.epoch === seenEpoch.epoch;
+  }
+
+  get #hasRoom(): boolean {
+    return this.duties.store?.roomFor(LIMITS.keyBytesMax) === "yes";
   }
 
   /** Only now it falls silent towards the old leader (rule L6): a coordinator that cannot be read disturbs nobody. */
