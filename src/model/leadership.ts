@@ -17,3 +17,8 @@ export interface Leadership {
   /** Raised at every change of `inSync` within an epoch. */
   readonly setVersion: number;
 }
+
+/** Whether a member of a set is this very life of a store, not another that its node made since (D7). */
+export function isSameStore(member: InSyncMember, store: StoreRef): boolean {
+  return member.node === store.node && member.store === store.store && member.generation === store.generation;
+}

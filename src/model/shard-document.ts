@@ -1,5 +1,5 @@
 import { decodeDocument, DOCUMENT_VERSION, DocumentFields, invalid, textItem } from "./document-fields.ts";
-import type { Leadership } from "./leadership.ts";
+import { isSameStore, type Leadership } from "./leadership.ts";
 import type { Epoch, NodeName, StoreRef, Term } from "./position.ts";
 
 /** Why a shard document was written last (§2.4). */
@@ -87,11 +87,6 @@ export function decodeShardDocument(text: string, what = "the shard document"): 
 export function leadershipOf(document: ShardDocument): Leadership {
   const { epoch, term, leader, lineage, inSync, version } = document;
   return { epoch, term, leader, lineage, inSync, setVersion: version };
-}
-
-/** Whether two references name one life of one store (D7). */
-export function isSameStore(left: StoreRef, right: StoreRef): boolean {
-  return left.node === right.node && left.store === right.store && left.generation === right.generation;
 }
 
 function encodeStore({ node, store, generation }: StoreRef): object {

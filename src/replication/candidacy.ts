@@ -1,8 +1,7 @@
 import type { Timer } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
-import type { InSyncMember } from "../model/leadership.ts";
+import { type InSyncMember, isSameStore } from "../model/leadership.ts";
 import type { StoreRef } from "../model/position.ts";
-import { isSameStore } from "../model/shard-document.ts";
 import type { Accounts } from "./accounts.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { LogEnd, State } from "./messages.ts";
@@ -117,8 +116,5 @@ export function isElectable(member: StoreRef, own: StoreRef): boolean {
 
 /** Whether the member that gave this account has the very store that the set names, whole. */
 function isWhole(account: State, member: InSyncMember): boolean {
-  const { store, complete } = account;
-  return (
-    complete && store.node === member.node && store.store === member.store && store.generation === member.generation
-  );
+  return account.complete && isSameStore(member, account.store);
 }

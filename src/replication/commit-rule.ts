@@ -1,4 +1,4 @@
-import type { InSyncMember } from "../model/leadership.ts";
+import { type InSyncMember, isSameStore } from "../model/leadership.ts";
 import type { NodeName, Sequence } from "../model/position.ts";
 import type { ReplicaSession } from "./replica-sessions.ts";
 import { mutant } from "../base/mutants.ts";
@@ -31,6 +31,5 @@ export function inSyncSequence(inputs: CommitInputs): Sequence {
 
 /** Whether what `session` confirms counts for `member`. */
 export function counts(member: InSyncMember, session: ReplicaSession): boolean {
-  const isSameStore = member.store === session.store.store && member.generation === session.store.generation;
-  return isSameStore && session.isMatched && (session.isComplete || mutant("M99"));
+  return isSameStore(member, session.store) && session.isMatched && (session.isComplete || mutant("M99"));
 }

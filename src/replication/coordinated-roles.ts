@@ -1,10 +1,10 @@
 import type { Timer } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
 import { KvError } from "../model/errors.ts";
-import type { Leadership } from "../model/leadership.ts";
+import { isSameStore, type Leadership } from "../model/leadership.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { NodeName } from "../model/position.ts";
-import { isSameStore, leadershipOf, type ShardDocument } from "../model/shard-document.ts";
+import { leadershipOf, type ShardDocument } from "../model/shard-document.ts";
 import type { PromotionReport, PromotionRequest } from "../model/status.ts";
 import type { Accounts } from "./accounts.ts";
 import { Candidacy, isElectable } from "./candidacy.ts";

@@ -1,8 +1,8 @@
 import { mutant } from "../base/mutants.ts";
-import type { InSyncMember, Leadership } from "../model/leadership.ts";
+import { type InSyncMember, isSameStore, type Leadership } from "../model/leadership.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { NodeName, StoreRef } from "../model/position.ts";
-import { isSameStore, leadershipOf, type ShardChange } from "../model/shard-document.ts";
+import { leadershipOf, type ShardChange } from "../model/shard-document.ts";
 import type { InSyncKeeper, SetPosition } from "./in-sync-keeper.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { ReplicaSession } from "./replica-sessions.ts";

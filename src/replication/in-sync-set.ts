@@ -1,5 +1,5 @@
 import { mutant } from "../base/mutants.ts";
-import type { InSyncMember, Leadership } from "../model/leadership.ts";
+import { type InSyncMember, isSameStore, type Leadership } from "../model/leadership.ts";
 import type { NodeName, StoreRef } from "../model/position.ts";
 import type { InSyncKeeper, SetPosition } from "./in-sync-keeper.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
@@ -77,7 +77,7 @@ export class InSyncSet implements InSyncKeeper {
   considerAdding(session: ReplicaSession, position: SetPosition): void {
     const { node, store } = session;
     const { inSync } = this.#leadership;
-    if (inSync.some((member) => sameStore(member, store))) return;
+    if (inSync.some((member) => isSameStore(member, store))) return;
     const nowMs = this.#parts.env.clock.nowMs();
     const keepsUp =
       session.isMatched &&
@@ -125,9 +125,4 @@ export class InSyncSet implements InSyncKeeper {
       return false;
     }
   }
-}
-
-/** Whether a member of the set is this very store, not another that its node made since. */
-export function sameStore(member: InSyncMember, store: StoreRef): boolean {
-  return member.node === store.node && member.store === store.store && member.generation === store.generation;
 }

@@ -2,7 +2,7 @@ import type { Timer } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
 import type { EpochStart } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
-import type { InSyncMember, Leadership } from "../model/leadership.ts";
+import { type InSyncMember, isSameStore, type Leadership } from "../model/leadership.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Operation, ReplyCallback, RequestOptions } from "../model/operation.ts";
 import { NO_EPOCH, PROMOTION_VERSION_STEP } from "../model/position.ts";
@@ -13,7 +13,6 @@ import { AppendTimes } from "./append-times.ts";
 import { ClientOperations } from "./client-operations.ts";
 import { counts, inSyncSequence } from "./commit-rule.ts";
 import type { InSyncKeeper } from "./in-sync-keeper.ts";
-import { sameStore } from "./in-sync-set.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import type { IncomingMessage } from "./messages.ts";
@@ -195,7 +194,8 @@ export class LeaderTerm {
       // A wiped member still stands in the set by its name, but what it shows now is another store.
       const inSync = this.#set.leadership.inSync.some(
         (member) =>
-          member.node === node && (session === undefined || member.store === null || sameStore(member, session.store)),
+          member.node === node &&
+          (session === undefined || member.store === null || isSameStore(member, session.store)),
       );
       const lagMs = durable >= last ? 0 : this.#times.ageMs(durable + 1);
       const connected = session?.isMatched === true;

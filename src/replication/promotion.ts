@@ -1,6 +1,6 @@
 import type { Timer } from "../base/clock.ts";
 import type { KvError } from "../model/errors.ts";
-import type { InSyncMember, Leadership } from "../model/leadership.ts";
+import { type InSyncMember, isSameStore, type Leadership } from "../model/leadership.ts";
 import type { Epoch, NodeName } from "../model/position.ts";
 import type { PromotionReport, PromotionRequest } from "../model/status.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
@@ -162,9 +162,7 @@ export class Promotion {
     }
     const { store } = state;
     const isListed = known.inSync.some(
-      (member) =>
-        member.node === config.node &&
-        (member.store === null || (member.store === store.store && member.generation === store.generation)),
+      (member) => member.node === config.node && (member.store === null || isSameStore(member, store)),
     );
     if (isListed) return null;
     if (known.inSync.some((member) => member.node === config.node)) {
@@ -260,9 +258,7 @@ export class Promotion {
   #isStillComplete(member: InSyncMember): boolean {
     return this.#answered.some(
       ({ store, complete }) =>
-        complete &&
-        store.node === member.node &&
-        (member.store === null || (member.store === store.store && member.generation === store.generation)),
+        complete && store.node === member.node && (member.store === null || isSameStore(member, store)),
     );
   }
 
