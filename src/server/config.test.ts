@@ -232,26 +232,15 @@ const REFUSALS: readonly (readonly [string, string, string])[] = [
     'sharding.toml:2: cluster.coordinator = "zookeeper" must be "static" or "embedded" or "etcd"',
   ],
   [
-    "the embedded coordinator, for now",
-    withCluster('coordinator = "embedded"'),
-    'sharding.toml:2: cluster.coordinator = "embedded" is not supported by this version; use "static"',
-  ],
-  [
-    "the etcd coordinator, for now",
-    withCluster('coordinator = "etcd"'),
-    'sharding.toml:2: cluster.coordinator = "etcd" is not supported by this version; use "static"',
-  ],
-  [
-    "a later coordinator's key, for now",
+    "a coordinator's key in static mode",
     `${SMALL_SYSTEM}\n[coordinator]\nlease_ms = 1500\n`,
-    "sharding.toml:15: coordinator.lease_ms = 1500 is for the embedded and etcd coordinators, " +
-      'which are not supported by this version; use "static" without it',
+    'sharding.toml:15: coordinator.lease_ms = 1500 is for cluster.coordinator = "embedded" and "etcd": ' +
+      'with "static" this file alone decides',
   ],
   [
-    "a later coordinator's empty table, for now",
+    "a coordinator's empty table in static mode",
     `${SMALL_SYSTEM}\n[coordinator]\n`,
-    "sharding.toml:14: coordinator is for the embedded and etcd coordinators, " +
-      'which are not supported by this version; use "static" without it',
+    'sharding.toml:14: coordinator is for cluster.coordinator = "embedded" and "etcd": with "static" this file alone decides',
   ],
   [
     "a coordinator outside [cluster]",

@@ -56,7 +56,7 @@ export function parseConfig(text: string, path: string): ClusterConfig {
           cluster.coordinator,
           dirname(path),
         );
-  if (coordinatorSettings === null) coordinatorTable?.refuseAllKeys(LATER_COORDINATORS);
+  if (coordinatorSettings === null) coordinatorTable?.refuseAllKeys(FOR_COORDINATORS);
   const shards = readShards(file, cluster.ports, faults);
   file.refuseUnknownKeys();
   for (const shard of shards) {
@@ -82,8 +82,7 @@ export function parseConfig(text: string, path: string): ClusterConfig {
   });
 }
 
-const LATER_COORDINATORS =
-  'is for the embedded and etcd coordinators, which are not supported by this version; use "static" without it';
+const FOR_COORDINATORS = 'is for cluster.coordinator = "embedded" and "etcd": with "static" this file alone decides';
 
 /** The keys of [cluster]; the ports are undefined where each node's HTTP port decides. */
 interface ClusterKeys extends Omit<ClusterConfig, "path" | "topology" | "coordinatorSettings"> {
@@ -95,7 +94,6 @@ function readCluster(table: ConfigTable): ClusterKeys {
   const name = table.text("name") ?? CLUSTER_NAME_DEFAULT;
   if (!PLAIN_NAME.test(name)) table.fault("name", PLAIN_NAME_CLAIM);
   const coordinator = table.choice("coordinator", ["static", "embedded", "etcd"]) ?? "static";
-  if (coordinator !== "static") table.fault("coordinator", 'is not supported by this version; use "static"');
   // Automatic failover that may lose data must be asked for.
   const replication =
     table.choice("replication", ["async", "in-sync"]) ?? (coordinator === "static" ? "async" : "in-sync");

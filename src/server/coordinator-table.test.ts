@@ -145,7 +145,7 @@ test("the least grace that a lease allows is accepted, and the greatest lease th
   assert.deepEqual(read("etcd", "lease_ms = 800\ngrace_ms = 1120").faults, []);
 });
 
-test("a file that asks for a coordinator has its [coordinator] checked, though it is refused for now", () => {
+test("a file that asks for a coordinator has its [coordinator] checked with the rest of it", () => {
   const shards = '[[shards]]\nname = "a"\nidx = 0\naddress = "127.0.0.2:8080"\n';
   const text = `[cluster]\ncoordinator = "etcd"\n[coordinator]\nlease_ms = 5000\n${shards}`;
   assert.throws(
@@ -153,7 +153,6 @@ test("a file that asks for a coordinator has its [coordinator] checked, though i
     (error) => {
       assert(error instanceof KvError);
       assert.deepEqual(error.message.split("\n"), [
-        'sharding.toml:2: cluster.coordinator = "etcd" is not supported by this version; use "static"',
         "sharding.toml:4: coordinator.lease_ms = 5000 leaves no margin: with lease_ms = 5000, grace_ms must be at least 5405, and it is 2000",
       ]);
       return true;

@@ -1,11 +1,17 @@
 import type { Logger } from "../base/logger.ts";
 
-/** What is closed before the process ends. */
-export interface Closable {
-  close(): Promise<void>;
+/** How a process is to end. */
+export interface CloseOptions {
+  /** Others go on, and may take over what this process does. False when all of them stop at once: then there is nobody to. */
+  readonly handsOver: boolean;
 }
 
-/** What a parent process says over the channel to a child to make it stop; the channel's end means the same. */
+/** What is closed before the process ends. */
+export interface Closable {
+  close(options: CloseOptions): Promise<void>;
+}
+
+/** What a parent process says over the channel to a child when everything stops; the channel's end means the same. */
 export const STOP_MESSAGE = "stop";
 
 /** A shutdown that takes longer is given up: what was answered is on disk anyway. */
@@ -22,7 +28,7 @@ const EXIT_TERMINATED = 143;
 export class ProcessEnding {
   readonly #logger: Logger;
   #server: Closable | null = null;
-  #isRequested = false;
+  #request: CloseOptions | null = null;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -33,36 +39,36 @@ export class ProcessEnding {
       return;
     }
     process.on("SIGINT", () => {});
-    process.on("disconnect", () => this.#request("the end of the parent process"));
+    process.on("disconnect", () => this.#end("the end of the parent process", { handsOver: false }));
     process.on("message", (message) => {
-      if (message === STOP_MESSAGE) this.#request("the parent process");
+      if (message === STOP_MESSAGE) this.#end("the parent process", { handsOver: false });
     });
   }
 
   /** From now on a request to end closes `server`; at once, if there was one already. */
   serve(server: Closable): void {
     this.#server = server;
-    if (this.#isRequested) this.#close(server);
+    if (this.#request !== null) this.#close(server, this.#request);
   }
 
   #onSignal(signal: string): void {
-    if (this.#isRequested) process.exit(EXIT_TERMINATED);
-    this.#request(signal);
+    if (this.#request !== null) process.exit(EXIT_TERMINATED);
+    this.#end(signal, { handsOver: true });
   }
 
-  #request(by: string): void {
-    if (this.#isRequested) return;
-    this.#isRequested = true;
+  #end(by: string, options: CloseOptions): void {
+    if (this.#request !== null) return;
+    this.#request = options;
     this.#logger.info("Stops", { by });
-    if (this.#server !== null) this.#close(this.#server);
+    if (this.#server !== null) this.#close(this.#server, options);
   }
 
-  #close(server: Closable): void {
+  #close(server: Closable, options: CloseOptions): void {
     setTimeout(() => {
       this.#logger.error("The shutdown takes too long and is given up");
       process.exit(EXIT_FAILURE);
     }, SHUTDOWN_MS_MAX).unref();
-    void server.close().then(() => {
+    void server.close(options).then(() => {
       this.#logger.info("Has stopped");
       process.exit(0);
     });

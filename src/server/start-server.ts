@@ -11,10 +11,11 @@ import { DirectoryLock, LOCK_NAME } from "../log/directory-lock.ts";
 import { DirectoryWatch } from "../log/directory-watch.ts";
 import { DiscardedEntries } from "../log/discarded-entries.ts";
 import { LOG_FOLDER, NODE_FORMAT_VERSION, NodeFile, TREE_FOLDER } from "../log/node-file.ts";
+import { shardKey } from "../model/document-keys.ts";
 import { KvError } from "../model/errors.ts";
 import { NO_EPOCH, type NodeName } from "../model/position.ts";
 import { NodeCore } from "../node/node-core.ts";
-import type { MemberConfig } from "../replication/member-environment.ts";
+import type { Coordination, MemberConfig } from "../replication/member-environment.ts";
 import { ShardMember } from "../replication/shard-member.ts";
 import { startRespServer } from "../resp/resp-server.ts";
 import { TcpPeerNetwork } from "../wire/tcp-peer-network.ts";
@@ -24,7 +25,9 @@ import { parseHostPort } from "./node-address.ts";
 import { loopDelayMetrics } from "./loop-delay-metrics.ts";
 import { nodeMetrics } from "./node-metrics.ts";
 import { NodeStore, TREE_FILE_NAME } from "./node-store.ts";
+import { openCoordinator } from "./open-coordinator.ts";
 import type { OwnNode } from "./own-node.ts";
+import type { CloseOptions } from "./process-ending.ts";
 import { respMetrics } from "./resp-metrics.ts";
 import { ShutdownSteps } from "./shutdown-steps.ts";
 
@@ -37,7 +40,7 @@ export interface ServerOptions {
   readonly peerSecret: Buffer;
   /** Listen where other machines can connect although there is no secret. */
   readonly isInsecure: boolean;
-  /** How long the member waits for accounts of the others before it decides its role (rule T3). */
+  /** In static mode: how long the member waits for accounts of the others before it decides its role (rule T3). */
   readonly startupWaitMs: number;
   readonly logger: Logger;
   /** Storage has failed: the process must end at once, without another answer (rule S3). */
@@ -49,7 +52,7 @@ export interface ServerOptions {
 export interface RunningServer {
   readonly core: NodeCore;
   /** Stops in the order that `startServer` documents. */
-  close(): Promise<void>;
+  close(options?: CloseOptions): Promise<void>;
 }
 
 const HEARTBEAT_MS = 200;
@@ -71,8 +74,8 @@ const PEER_GRACE_MS = 2000;
  *
  * Stop: the reverse. (1) No new clients; their requests under way are answered. (2) Other nodes are refused, their requests
  * under way answered. (3) The member leaves its role: whoever still waits hears "unknown", and the log's write and flush
- * under way are waited for. (4) The network closes. (5) The applier's thread, the tree and the log close. (6) The lock goes
- * last, so that a successor never meets open files.
+ * under way are waited for. (4) The network and the coordinator's client close. (5) The applier's thread, the tree and the
+ * log close. (6) The lock goes last, so that a successor never meets open files.
  *
  * Throws KvError when the node cannot start; whatever was opened by then is closed.
  */
@@ -95,6 +98,8 @@ async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Node
   const random = new SystemRandom();
   const disk = new NodeDisk();
   makeDirectory(disk, directory);
+  // Files that it needs are looked at before any data are touched.
+  const coordination = openCoordination(config, own, { clock, random });
   const lock = DirectoryLock.take(directory);
   steps.add((done) => {
     lock.release();
@@ -110,6 +115,12 @@ async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Node
 
   const store = new NodeStore({ directory, disk, nodeFile, clock, random, logger, onFatal });
   steps.add((done) => store.close(done));
+  if (coordination !== null) {
+    steps.add((done) => {
+      coordination.coordinator.close();
+      done();
+    });
+  }
   const network = makeNetwork(options, { nodeFile, clock, random });
   const shared = { clock, timers: clock, random, logger };
   const member = new ShardMember(
@@ -118,7 +129,7 @@ async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Node
       network,
       stateFile: nodeFile,
       discarded: new DiscardedEntries(disk, directory, clock),
-      coordination: null,
+      coordination,
       openStore: (listener, noteDamage) =>
         orFatal(onFatal, () => {
           const opened = store.open(listener, noteDamage);
@@ -204,6 +215,18 @@ function makeNetwork(
   });
 }
 
+/** Null in static mode. Throws CONFIG_INVALID. A coordinator that does not answer keeps no node from running. */
+function openCoordination(
+  { coordinator: kind, coordinatorSettings: settings, topology }: ClusterConfig,
+  { shard }: OwnNode,
+  parts: { readonly clock: SystemClock; readonly random: SystemRandom },
+): Coordination | null {
+  if (kind === "static" || settings === null) return null;
+  const { leaseMs, graceMs } = settings;
+  const coordinator = openCoordinator(kind, settings, parts);
+  return { coordinator, key: shardKey(topology.cluster, shard.name), leaseMs, graceMs };
+}
+
 function memberConfigOf({ config, own, startupWaitMs }: ServerOptions): MemberConfig {
   const { shard, addresses } = own;
   return {
@@ -214,7 +237,8 @@ function memberConfigOf({ config, own, startupWaitMs }: ServerOptions): MemberCo
     logRetainBytes: config.logRetainBytes,
     logRetainBytesMax: config.logRetainBytesMax,
     heartbeatMs: HEARTBEAT_MS,
-    startupWaitMs,
+    // With a coordinator nobody's account decides anything: its document does.
+    startupWaitMs: config.coordinator === "static" ? startupWaitMs : 0,
     isFirstLeader: shard.members[0]?.node === addresses.node,
   };
 }
