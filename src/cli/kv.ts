@@ -6,6 +6,7 @@ import { defineCoordinator } from "./coordinator-command.ts";
 import { defineExplain } from "./explain-command.ts";
 import { defineExport } from "./export-command.ts";
 import { reportFailure } from "./failure-report.ts";
+import { defineHandover } from "./handover-command.ts";
 import { defineImport } from "./import-command.ts";
 import { definePromote } from "./promote-command.ts";
 import { defineScan } from "./scan-command.ts";
@@ -31,6 +32,7 @@ function buildProgram(): Command {
   defineStatus(program);
   defineExplain(program);
   definePromote(program);
+  defineHandover(program);
   defineCoordinator(program);
   defineCheck(program);
   return program;

@@ -7,11 +7,11 @@ import { KEY_PREFIX, KEY_ROUTE, keyOfPath, takeKey } from "./key-request.ts";
 import { prepareDelete, prepareGet, prepareIncrement, preparePut } from "./key-routes.ts";
 import type { HttpMetrics } from "./metrics.ts";
 import { plainRoutes } from "./plain-routes.ts";
-import { promoteRoute } from "./promote-route.ts";
+import { handoverRoute, promoteRoute } from "./promote-route.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { Route, Work } from "./route.ts";
 import { prepareScan } from "./scan-route.ts";
-import { clusterRoute, healthRoute, metricsRoute, prepareExplain, readinessRoute } from "./status-routes.ts";
+import { clusterRoute, healthRoute, memberRoute, metricsRoute, prepareExplain, readinessRoute } from "./status-routes.ts";
 
 const EXPLAIN_PREFIX = "/v1/explain/";
 const INCREMENT_SUFFIX = "/increment";
@@ -36,7 +36,9 @@ export class Router {
       ["/v1/kv", collectionRoutes(gateway, cursors)],
       ["/v1/batch", new Map([["POST", batchRoute(gateway)]])],
       ["/v1/promote", new Map([["POST", promoteRoute(gateway)]])],
+      ["/v1/handover", new Map([["POST", handoverRoute(gateway)]])],
       ["/v1/cluster", readable(clusterRoute(gateway))],
+      ["/v1/member", readable(memberRoute(gateway))],
       ["/v1/explain", readable(keyParameterRoute("/v1/explain", gateway, prepareExplain))],
       ["/healthz", readable(healthRoute)],
       ["/readyz", readable(readinessRoute(gateway))],

@@ -1,4 +1,5 @@
-import type { Epoch, NodeName, Sequence } from "./position.ts";
+import type { Leadership } from "./leadership.ts";
+import type { Epoch, NodeName, Sequence, StoreRef, Term } from "./position.ts";
 
 /** How a member of a shard is doing, as told by itself; null fields are not known. */
 export interface MemberStatus {
@@ -28,6 +29,37 @@ export interface MemberStatus {
   readonly writesPerSecond: number;
   /** On a leader: what it knows of each replica. */
   readonly replicas: readonly ReplicaStatus[];
+  /** What it last read of its shard's document; null without a coordinator, and while it has read none. */
+  readonly document: DocumentView | null;
+}
+
+/** A shard's document as people want to see it. */
+export interface DocumentView {
+  readonly epoch: Epoch;
+  readonly version: number;
+  readonly leader: NodeName;
+  readonly inSync: readonly NodeName[];
+  readonly members: readonly NodeName[];
+  readonly minInSync: number;
+}
+
+/** What whoever makes a shard's document must know of a member: what its store is, what it holds, what it has seen (rule C5). */
+export interface MemberAccount {
+  readonly shard: string;
+  readonly store: StoreRef;
+  readonly seenEpoch: Epoch;
+  readonly seenTerm: Term;
+  readonly leadership: Leadership | null;
+  readonly role: "leader" | "replica" | "none";
+  /** Whether the copy is whole and undamaged. */
+  readonly complete: boolean;
+  /** False while the log is being recovered: then its end is not known. */
+  readonly recovered: boolean;
+  /** Two leaderships with equal numbers have met (rule T2). */
+  readonly inConflict: boolean;
+  readonly lastEpoch: Epoch;
+  readonly lastTerm: Term;
+  readonly lastSequence: Sequence;
 }
 
 export interface ReplicaStatus {
@@ -46,6 +78,8 @@ export interface PromotionRequest {
   readonly node: NodeName;
   readonly dryRun: boolean;
   readonly acceptDataLoss: boolean;
+  /** Only from a leader that answers (`kv handover`). */
+  readonly isHandover: boolean;
 }
 
 /** What a promotion did, or would do. */

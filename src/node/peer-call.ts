@@ -89,10 +89,10 @@ function readNumber(text: string): number {
 }
 
 function decodePromotion(bytes: Buffer): PromotionRequest {
-  const { shard, node, dryRun, acceptDataLoss } = parseJsonObject(bytes);
+  const { shard, node, dryRun, acceptDataLoss, isHandover } = parseJsonObject(bytes);
   if (typeof shard !== "string" || typeof node !== "string") throw new ProtocolError("A promotion names no member");
-  if (typeof dryRun !== "boolean" || typeof acceptDataLoss !== "boolean") {
+  if (typeof dryRun !== "boolean" || typeof acceptDataLoss !== "boolean" || typeof isHandover !== "boolean") {
     throw new ProtocolError("A promotion does not say how it is meant");
   }
-  return { shard, node, dryRun, acceptDataLoss };
+  return { shard, node, dryRun, acceptDataLoss, isHandover };
 }

@@ -136,6 +136,7 @@ class World {
       accounts,
       logEnd: { lastEpoch: 5, lastTerm: termOf(5), lastSequence: 100 },
       known: { document: DOCUMENT, revision: "1" },
+      mayLose: false,
       onElected: ({ document }) => this.told.push(`elected ${document.epoch}`),
       onDropped: (reason) => this.told.push(`dropped: ${reason}`),
     });

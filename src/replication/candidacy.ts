@@ -15,6 +15,8 @@ export interface CandidacyParts {
   readonly logEnd: LogEnd;
   /** The document that it goes by: it names this member's store in the set, and another one as the leader. */
   readonly known: KnownDocument;
+  /** Whether the old leader may have acknowledged writes that this member lacks (rule K4, `async`). */
+  readonly mayLose: boolean;
   /** The document names this member; perhaps it has led already for a moment in the coordinator's eyes. */
   readonly onElected: (known: KnownDocument) => void;
   /** It did not come to it, and that is certain; the sentence says why. */
@@ -82,7 +84,7 @@ export class Candidacy {
   }
 
   #claim(alive: readonly State[]): void {
-    const { known } = this.#parts;
+    const { known, mayLose } = this.#parts;
     const { document } = known;
     const own = this.#own;
     const others = document.inSync.filter((member) => alive.some((account) => isWhole(account, member)));
@@ -92,6 +94,8 @@ export class Candidacy {
       term: this.#parts.env.random.hex64(),
       leader: own,
       inSync: [own, ...others],
+      // Members that have such writes must not take their absence for damage (rule P2).
+      lineage: document.lineage + (mayLose ? 1 : 0),
       cause: "promote",
     };
     this.#parts.register.change(known, next, (outcome) => this.#onOutcome(outcome));

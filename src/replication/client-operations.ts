@@ -54,6 +54,8 @@ export class ClientOperations {
   readonly #parked = new BoundedQueue<ParkedOperation>(LIMITS.parkedOperationsMax);
   readonly #uncommitted = new UncommittedTail();
   #isAwaitingRoom = false;
+  /** Why everything waits: the leadership is about to be handed over. */
+  #isHeld = false;
   #isEnded = false;
   operationCount: { reads: number; writes: number } = { reads: 0, writes: 0 };
 
@@ -62,12 +64,24 @@ export class ClientOperations {
   }
 
   execute(operation: Operation, options: RequestOptions, done: ReplyCallback): void {
-    if (this.#parked.count === 0 && this.#attempt(operation, options, done)) return;
+    if (this.#parked.count === 0 && !this.#isHeld && this.#attempt(operation, options, done)) return;
     this.#park({ operation, options, done, deadlineMs: this.#parts.clock.nowMs() + LIMITS.readWaitMsMax });
+  }
+
+  /** From now on operations wait, reads too: what was taken before gets settled meanwhile (§2.9, Handover). */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** The leadership goes on: what has waited is done, in order. */
+  release(): void {
+    this.#isHeld = false;
+    this.onRoom();
   }
 
   /** Tries again what waits for room in the log or the memtable, in order. */
   onRoom(): void {
+    if (this.#isHeld && !this.#isEnded) return;
     for (let parked = this.#parked.peek(); parked !== undefined; parked = this.#parked.peek()) {
       if (this.#isEnded) parked.done(refusal(this.#endedError()));
       else if (!this.#attempt(parked.operation, parked.options, parked.done)) return this.#awaitRoom();
@@ -86,7 +100,7 @@ export class ClientOperations {
     for (let parked = this.#parked.peek(); parked !== undefined; parked = this.#parked.peek()) {
       if (parked.deadlineMs > nowMs) return;
       this.#parked.take();
-      parked.done(refusal(this.#parts.store.memtable.isFull ? treeBehind() : segmentMissing()));
+      parked.done(refusal(this.#reasonOfWait()));
     }
   }
 
@@ -110,7 +124,7 @@ export class ClientOperations {
       mutations.push({ space: SPACE.user, key, value: null, expiryMs: 0, contentType: "" });
     }
     const bytes = sizeOf(mutations);
-    const isRefused = this.#refusal(bytes, DEFAULT_OPTIONS) !== null || this.#parked.count > 0;
+    const isRefused = this.#isHeld || this.#refusal(bytes, DEFAULT_OPTIONS) !== null || this.#parked.count > 0;
     if (mutations.length > 0 && !isRefused && this.#roomFor(bytes) === "yes") {
       this.#append({ kind: "data", mutations }, bytes);
     }
@@ -243,6 +257,11 @@ export class ClientOperations {
       this.#isAwaitingRoom = false;
       this.onRoom();
     });
+  }
+
+  #reasonOfWait(): KvError {
+    if (this.#isHeld) return new KvError("BUSY", "The leadership of the shard is being handed over");
+    return this.#parts.store.memtable.isFull ? treeBehind() : segmentMissing();
   }
 
   #endedError(): KvError {

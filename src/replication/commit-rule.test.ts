@@ -68,6 +68,8 @@ function session(node: string, durable: Sequence, changes: Partial<ReplicaSessio
     parked: null,
     parkedSinceMs: 0,
     isNudged: false,
+    isLeaving: false,
+    boot: "boot",
     ...changes,
   };
 }

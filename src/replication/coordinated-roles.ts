@@ -1,6 +1,6 @@
 import type { Timer } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
-import { KvError } from "../model/errors.ts";
+import type { KvError } from "../model/errors.ts";
 import { isSameStore, type Leadership } from "../model/leadership.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { NodeName } from "../model/position.ts";
@@ -16,8 +16,9 @@ import type { LeadershipMemory } from "./leadership-memory.ts";
 import { logEndOf } from "./member-account.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
-import type { StoreLeadership } from "./messages.ts";
+import type { HandedOver, StoreLeadership } from "./messages.ts";
 import { hasRoomFor } from "./no-room.ts";
+import { type Office, PlannedChanges } from "./planned-changes.ts";
 import type { Roles, RolesParts } from "./roles.ts";
 import type { ChangeOutcome, KnownDocument, RegisterReading, ShardRegister } from "./shard-register.ts";
 import { hasStartOf } from "./startup-decision.ts";
@@ -55,12 +56,14 @@ export class CoordinatedRoles implements Roles {
   readonly #register: ShardRegister;
   readonly #promise: FollowerPromise;
   readonly #leaseMs: number;
-  #set: CoordinatedSet | null = null;
+  readonly #changes: PlannedChanges;
+  #office: Office | null = null;
   #watch: { stop(): void } | null = null;
   #soon: Timer | null = null;
   #isReading = false;
   #readMs: number = Number.NEGATIVE_INFINITY;
   #candidacyNotBeforeMs: number = Number.NEGATIVE_INFINITY;
+  #document: ShardDocument | null = null;
   /** What is wrong with the document, as a sentence: nothing is done by it (rule C5). */
   #alarm: string | null = null;
 
@@ -77,6 +80,17 @@ export class CoordinatedRoles implements Roles {
     const decide = (): void => this.decide();
     const onLost = (): void => this.#readSoon();
     this.duties = new DutySwitch({ env, config, link, memory, boot, decide, onLost, promise: this.#promise });
+    this.#changes = new PlannedChanges({
+      ...parts,
+      duties: this.duties,
+      office: () => this.#office,
+      decide,
+      lead: (known) => this.#lead(known, true),
+    });
+  }
+
+  get document(): ShardDocument | null {
+    return this.#document;
   }
 
   decide(): void {
@@ -89,7 +103,24 @@ export class CoordinatedRoles implements Roles {
   stop(done: () => void): void {
     this.#watch?.stop();
     this.#soon?.cancel();
+    this.#changes.stop();
     this.duties.stop(() => this.#register.stop(), done);
+  }
+
+  retire(done: () => void): void {
+    this.#changes.retire(done);
+  }
+
+  onHandOver(from: NodeName, id: number): void {
+    this.#changes.onHandOver(from, id);
+  }
+
+  onHandedOver(from: NodeName, message: HandedOver): void {
+    this.#changes.onHandedOver(from, message);
+  }
+
+  promote(request: PromotionRequest, done: (report: PromotionReport | KvError) => void): void {
+    this.#changes.promote(request, done);
   }
 
   onTick(): void {
@@ -120,15 +151,6 @@ export class CoordinatedRoles implements Roles {
     this.#link.send(from, "STORED_LEADERSHIP", { id: message.id, accepted: false, store, complete: false });
   }
 
-  promote(_request: PromotionRequest, done: (report: PromotionReport | KvError) => void): void {
-    done(
-      new KvError(
-        "NOT_SUPPORTED",
-        `Shard ${this.#config.shard.name} has a coordinator: a member of its in-sync set takes over by itself`,
-      ),
-    );
-  }
-
   #readSoon(): void {
     if (this.#soon !== null || this.duties.isStopped) return;
     this.#soon = this.#env.timers.after(0, () => {
@@ -150,11 +172,14 @@ export class CoordinatedRoles implements Roles {
   #onReading(reading: RegisterReading): void {
     const { kind } = this.duties.duty;
     if (this.duties.isStopped || kind === "starting" || kind === "changing" || kind === "candidate") return;
+    // What the swap of a handover comes to, it hears itself.
+    if (this.#changes.isHandingOver) return;
     if (reading.kind === "failed") return this.#goOnWithout(reading.reason);
     if (reading.kind === "absent") return this.#onAbsent();
     const fault = this.#faultOf(reading.known.document);
     if (fault !== null) return this.#refuseToTakePart(fault);
     this.#alarm = null;
+    this.#document = reading.known.document;
     this.#goBy(reading.known);
   }
 
@@ -199,7 +224,7 @@ export class CoordinatedRoles implements Roles {
     const leadership = leadershipOf(known.document);
     if (duty.kind === "leading") {
       const isStillOurs = leadership.epoch === duty.term.leadership.epoch;
-      if (isStillOurs) this.#set?.onRead(known);
+      if (isStillOurs) this.#office?.set.onRead(known);
       else this.duties.leave(() => this.decide());
       return;
     }
@@ -227,11 +252,13 @@ export class CoordinatedRoles implements Roles {
     const isHandedOver = document.cause === "handover" && state.seenEpoch.epoch < document.epoch;
     if (isHandedOver) return this.duties.leave(() => this.#lead(known, false));
     const hasBegun = hasStartOf(this.duties.store, leadershipOf(document));
+    // What `kv init` wrote was nobody's leadership yet.
+    const isPromotion = !hasBegun && document.cause !== "create";
     // A promotion that this process does not know of: promises to the leader before may still hold (rule L7).
     if (!hasBegun && this.#promise.remainingMs > 0 && !mutant("M20")) {
       return this.#waitFor("Waits until its last promise to the leader before has run out");
     }
-    this.duties.leave(() => this.#claimAgain(known, !hasBegun));
+    this.duties.leave(() => this.#claimAgain(known, isPromotion));
   }
 
   /** A new epoch before the first append (rule G1): what an earlier process appended may be elsewhere, and lost here. */
@@ -272,8 +299,8 @@ export class CoordinatedRoles implements Roles {
         onRelieved: hooks.onSetChanged,
         onDeposed: () => this.duties.leave(() => this.decide()),
       });
-      this.#set = set;
-      return { set, lease };
+      this.#office = { set, lease };
+      return this.#office;
     };
   }
 
@@ -307,6 +334,7 @@ export class CoordinatedRoles implements Roles {
         accounts: this.#accounts,
         logEnd: logEndOf(this.duties.store),
         known,
+        mayLose: this.#config.replication === "async",
         onElected: (elected) => this.#lead(elected, true),
         onDropped: (reason) => {
           const { clock, random, logger } = this.#env;

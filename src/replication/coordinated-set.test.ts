@@ -158,6 +158,7 @@ class World {
   readonly set: CoordinatedSet;
   echoAgeMs = 100;
   lagMs = 0;
+  isLeaving = false;
   relievedCount = 0;
   deposedCount = 0;
 
@@ -209,7 +210,7 @@ class World {
     for (let passedMs = 0; passedMs < durationMs; passedMs += 50) {
       this.timers.advance(50);
       for (const node of heard) this.set.noteHeard(node);
-      this.set.considerRemoving(() => this.lagMs);
+      this.set.considerRemoving({ lagMs: () => this.lagMs, isLeaving: () => this.isLeaving });
     }
   }
 }

@@ -3,7 +3,7 @@ import { type InSyncMember, isSameStore, type Leadership } from "../model/leader
 import { LIMITS } from "../model/limits.ts";
 import type { NodeName, StoreRef } from "../model/position.ts";
 import { leadershipOf, type ShardChange } from "../model/shard-document.ts";
-import type { InSyncKeeper, SetPosition } from "./in-sync-keeper.ts";
+import type { InSyncKeeper, MemberHealth, SetPosition } from "./in-sync-keeper.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { ReplicaSession } from "./replica-sessions.ts";
 import type { ChangeOutcome, KnownDocument, ShardRegister } from "./shard-register.ts";
@@ -24,6 +24,12 @@ export interface CoordinatedSetParts {
   /** Somebody else leads, or the document is gone. */
   readonly onDeposed: () => void;
 }
+
+/** What became of a handover, for certain. */
+export type HandoverOutcome =
+  | { readonly kind: "handed-over"; readonly known: KnownDocument }
+  /** This member still leads, unless it was deposed; a sentence without its end. */
+  | { readonly kind: "refused"; readonly reason: string };
 
 /** A replica must keep up for this long, and be no further behind, before it is counted (§2.8). */
 const KEEPS_UP_MS = 1000;
@@ -99,6 +105,7 @@ export class CoordinatedSet implements InSyncKeeper {
     const isFit =
       document.members.includes(node) &&
       session.isMatched &&
+      !session.isLeaving &&
       (session.isComplete || mutant("M99")) &&
       hasBegun &&
       position.lagMs <= KEEPS_UP_MS &&
@@ -123,16 +130,44 @@ export class CoordinatedSet implements InSyncKeeper {
     this.#parts.onRelieved();
   }
 
-  considerRemoving(lagMs: (node: NodeName) => number): void {
-    const { clock } = this.#parts.env;
+  /**
+   * Gives the leadership to `successor`, a member of the set (§2.9, Handover): with this member in the set as before, or, when it is
+   * about to stop, without it. Only while no change is under way; `done` when the outcome is certain.
+   */
+  handOver(successor: StoreRef, stays: boolean, done: (outcome: HandoverOutcome) => void): void {
+    const { env, register, node, onDeposed } = this.#parts;
     const { document } = this.#known;
-    if (this.#parts.register.isChanging || clock.nowMs() - this.#startMs < FRESH_MS) return;
+    const next = {
+      ...document,
+      epoch: document.epoch + 1,
+      term: env.random.hex64(),
+      leader: successor,
+      inSync: stays ? document.inSync : document.inSync.filter((member) => member.node !== node),
+      cause: "handover" as const,
+    };
+    register.change(this.#known, next, (outcome) => {
+      if (outcome.kind === "accepted") return done({ kind: "handed-over", known: outcome.known });
+      if (outcome.kind === "failed") return done({ kind: "refused", reason: outcome.reason });
+      const { actual } = outcome;
+      if (actual === null || !this.#isOfThisLeadership(actual)) {
+        onDeposed();
+        return done({ kind: "refused", reason: "another member leads meanwhile" });
+      }
+      this.#take(actual);
+      done({ kind: "refused", reason: "somebody else changed the shard's document at the same time" });
+    });
+  }
+
+  considerRemoving(health: MemberHealth): void {
+    const { document } = this.#known;
+    if (this.#parts.register.isChanging) return;
     for (const member of document.inSync) {
       if (member.node === this.#parts.node) continue;
-      const reason = this.#reasonToRemove(member.node, lagMs(member.node));
+      const isLeaving = health.isLeaving(member.node);
+      const reason = isLeaving ? "is about to stop" : this.#reasonToRemove(member.node, health.lagMs(member.node));
       if (reason === null) continue;
       this.#parts.env.logger.warn("In-sync set shrinks", { node: member.node, reason });
-      this.#removals.set(member.node, (this.#removals.get(member.node) ?? 0) + 1);
+      if (!isLeaving) this.#removals.set(member.node, (this.#removals.get(member.node) ?? 0) + 1);
       const left = document.inSync.filter((other) => other !== member);
       if (mutant("M04")) this.#leadership = { ...this.#leadership, inSync: left };
       return this.#change("shrink", left);
@@ -144,7 +179,9 @@ export class CoordinatedSet implements InSyncKeeper {
   }
 
   #reasonToRemove(node: NodeName, lagMs: number): string | null {
-    const absentMs = this.#parts.env.clock.nowMs() - this.lastHeardMs(node);
+    const nowMs = this.#parts.env.clock.nowMs();
+    if (nowMs - this.#startMs < FRESH_MS) return null;
+    const absentMs = nowMs - this.lastHeardMs(node);
     if (absentMs > RECONNECT_MS) return `has had no session for ${Math.round(absentMs)} ms`;
     if (lagMs > LIMITS.inSyncSilenceMsMax) return `has not flushed what was written ${Math.round(lagMs)} ms ago`;
     if (this.#parts.echoAgeMs(node) > this.#parts.leaseMs) return "has not answered for a whole lease";
@@ -169,14 +206,17 @@ export class CoordinatedSet implements InSyncKeeper {
       return;
     }
     const known = outcome.kind === "accepted" ? outcome.known : outcome.actual;
-    const { epoch, leader } = this.#known.document;
-    const isOurs = known?.document.epoch === epoch && isSameStore(known.document.leader, leader);
-    if (known === null || !isOurs) return onDeposed();
+    if (known === null || !this.#isOfThisLeadership(known)) return onDeposed();
     this.#joining = null;
     this.#take(known);
     if (cause === "expand" && outcome.kind === "accepted") {
       env.logger.info("In-sync set grows", { inSync: known.document.inSync.map(({ node }) => node) });
     }
+  }
+
+  #isOfThisLeadership({ document }: KnownDocument): boolean {
+    const { epoch, leader } = this.#known.document;
+    return document.epoch === epoch && isSameStore(document.leader, leader);
   }
 
   #take(known: KnownDocument): void {

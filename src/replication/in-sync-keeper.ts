@@ -12,6 +12,14 @@ export interface SetPosition {
   readonly lagMs: number;
 }
 
+/** What the leadership knows of the other members. */
+export interface MemberHealth {
+  /** As in `SetPosition`. */
+  readonly lagMs: (node: NodeName) => number;
+  /** Whether it has said that it is about to stop. */
+  readonly isLeaving: (node: NodeName) => boolean;
+}
+
 /**
  * Who must have flushed what counts as committed: kept by the leader, for the time of one leadership.
  *
@@ -34,8 +42,8 @@ export interface InSyncKeeper {
   considerAdding(session: ReplicaSession, position: SetPosition): void;
   /** The session with `node` is over, or not good enough: it counts for nothing unless it is listed. */
   forget(node: NodeName): void;
-  /** Looks at the listed members: whether one of them holds the others up. `lagMs` as in `SetPosition`. */
-  considerRemoving(lagMs: (node: NodeName) => number): void;
+  /** Looks at the listed members: whether one of them holds the others up, or will. */
+  considerRemoving(health: MemberHealth): void;
   /** What the operator can do about a listed member that does not answer, as the end of a sentence. */
   adviceFor(shard: string): string;
 }

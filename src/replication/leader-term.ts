@@ -127,12 +127,32 @@ export class LeaderTerm {
     return this.answers.reached(this.#guarantee) >= this.epochStart;
   }
 
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
   get leadership(): Leadership {
     return this.#set.leadership;
   }
 
-  execute(operation: Operation, options: RequestOptions, done: ReplyCallback): void {
-    this.operations.execute(operation, options, done);
+  /** Whether everything that was appended is committed. */
+  get isSettled(): boolean {
+    return this.#parts.store.commitSequence >= this.#parts.store.lastSequence;
+  }
+
+  /**
+   * Who of the in-sync set could lead next: `preferred`, or, when that is null, whoever has flushed most. Null when it is not
+   * connected, or nobody is.
+   */
+  successor(preferred: NodeName | null): StoreRef | null {
+    let best: ReplicaSession | null = null;
+    for (const member of this.#set.leadership.inSync) {
+      const session = this.#sessions.of(member.node);
+      const isAsked = preferred === null || member.node === preferred;
+      if (!isAsked || session === undefined || session.isLeaving || !counts(member, session)) continue;
+      if (best === null || session.durable > best.durable) best = session;
+    }
+    return best?.store ?? null;
   }
 
   /** Takes a message for a leader, of an epoch that is not higher than its own; others are none of its business. */
@@ -147,6 +167,9 @@ export class LeaderTerm {
     } else if (message.type === "GET_RANGE") {
       const session = this.#sessions.onCopying(from, message.header.sid);
       if (session !== undefined) this.#snapshots.onGetRange(session, message.header);
+    } else if (message.type === "LEAVING") {
+      this.#sessions.onLeaving(from, message.header);
+      this.#considerRemoving();
     }
   }
 
@@ -218,11 +241,21 @@ export class LeaderTerm {
     const start: EpochStart = {
       term: leadership.term,
       previous: last.epoch === 0 ? NO_EPOCH : last,
-      versionBase: isPromotion ? versionBaseOf(leadership.epoch, store.versionBase) : store.versionBase,
+      versionBase: isPromotion ? this.#raisedVersionBase() : store.versionBase,
       lineage: leadership.lineage,
       inSync: leadership.inSync.flatMap(boundStore),
     };
     return store.append(leadership, { kind: "epochStart", start });
+  }
+
+  /**
+   * Larger than that of every leadership which this one outranks, also of those whose beginning never reached this log (rule G3).
+   * A coordinator gives out epochs one by one, and at most each of those since this log's last was a promotion.
+   */
+  #raisedVersionBase(): number {
+    const { env, leadership, store } = this.#parts;
+    if (env.coordination === null) return versionBaseOf(leadership.epoch, store.versionBase);
+    return store.versionBase + PROMOTION_VERSION_STEP * Math.max(1, leadership.epoch - store.lastEpoch.epoch);
   }
 
   /** A replica confirmed something, came, or went. */
@@ -300,7 +333,14 @@ export class LeaderTerm {
     // One that was about to join and hangs must not hold up the others' promises.
     for (const session of this.#sessions.all) this.#considerAdding(session);
     this.#noteHeard();
-    this.#set.considerRemoving((node) => this.#lagMs(this.#sessions.of(node)?.durable ?? 0));
+    this.#considerRemoving();
+  }
+
+  #considerRemoving(): void {
+    this.#set.considerRemoving({
+      lagMs: (node) => this.#lagMs(this.#sessions.of(node)?.durable ?? 0),
+      isLeaving: (node) => this.#sessions.of(node)?.isLeaving === true,
+    });
   }
 
   /** Which members of the set count at this moment. */
@@ -349,7 +389,7 @@ function boundStore(member: InSyncMember): StoreRef[] {
 }
 
 /**
- * The version base of a promotion: larger than that of every leadership which it outranks, also of one whose beginning never
+ * The version base of a promotion in static mode: larger than that of every leadership which it outranks, also of one whose beginning never
  * reached this log (rule G3). Promotions are a step of epochs apart, so the steps below `epoch` count them, and perhaps more.
  */
 function versionBaseOf(epoch: Epoch, present: number): number {

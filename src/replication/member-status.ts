@@ -1,6 +1,7 @@
 import { LIMITS } from "../model/limits.ts";
 import type { Epoch } from "../model/position.ts";
-import type { MemberStatus } from "../model/status.ts";
+import type { ShardDocument } from "../model/shard-document.ts";
+import type { DocumentView, MemberStatus } from "../model/status.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { readinessOf, roleOf, type Duty } from "./duty.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
@@ -15,12 +16,14 @@ export interface MemberStatusParts {
   readonly store: ShardStore | null;
   readonly statistics: MemberStatistics;
   readonly epoch: Epoch;
+  readonly document: ShardDocument | null;
   /** Damage found in this copy, as a sentence; null when there is none. */
   readonly damage: string | null;
 }
 
 /** A member's account of itself, as `kv status` and `/v1/cluster` show it. */
-export function describeMember({ env, node, duty, store, statistics, epoch, damage }: MemberStatusParts): MemberStatus {
+export function describeMember(parts: MemberStatusParts): MemberStatus {
+  const { env, node, duty, store, statistics, epoch, document, damage } = parts;
   const { state } = env.stateFile;
   const readiness = readinessOf(duty, state, env.clock.nowMs());
   const lag = duty.kind === "following" ? duty.follower.lag() : { entries: 0, ms: 0 };
@@ -49,5 +52,10 @@ export function describeMember({ env, node, duty, store, statistics, epoch, dama
     discardedEntriesFile: env.discarded.file,
     ...statistics.rates(duty.kind === "leading" ? duty.term.operations.operationCount : null),
     replicas: duty.kind === "leading" ? duty.term.replicas() : [],
+    document: document === null ? null : viewOf(document),
   };
+}
+
+function viewOf({ epoch, version, leader, inSync, members, minInSync }: ShardDocument): DocumentView {
+  return { epoch, version, leader: leader.node, inSync: inSync.map(({ node }) => node), members, minInSync };
 }

@@ -96,12 +96,16 @@ const HEADERS: { readonly [Type in MessageType]: fc.Arbitrary<MessageHeaders[Typ
   ),
   STEP_DOWN: fc.record({ id: n, epoch }, PLAIN),
   STEPPED_DOWN: fc.record({ ...logEnd, id: n }, PLAIN),
+  LEAVING: fc.record({ boot: text }, PLAIN),
+  HAND_OVER: fc.record({ id: n }, PLAIN),
+  HANDED_OVER: fc.record({ id: n, refusal: fc.option(text, { nil: null }) }, PLAIN),
   STORE_LEADERSHIP: fc.record({ id: n, leadership }, PLAIN),
   STORED_LEADERSHIP: fc.record({ id: n, accepted: truth, store, complete: truth }, PLAIN),
 };
 
 /** Fields that may be null: type and path. */
-const NULLABLE = /^(STATE|NOT_LEADER)\.leadership$|^GET_RANGE\.base$|^RANGE\.lastKey$|\.inSync\.\d+\.store$/;
+const NULLABLE =
+  /^(STATE|NOT_LEADER)\.leadership$|^HANDED_OVER\.refusal$|^GET_RANGE\.base$|^RANGE\.lastKey$|\.inSync\.\d+\.store$/;
 
 for (const type of Object.keys(HEADERS) as MessageType[]) {
   describe(`a ${type} message`, () => {

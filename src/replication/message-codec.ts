@@ -146,6 +146,7 @@ const FIELDS: { readonly [Type in MessageType]: Fields<Type> } = {
     leadership: decodeLeadership,
   },
   HBACK: { sid: text, epoch: epochNumber, durable: count, echo: count },
+  LEAVING: { boot: text },
   DIVERGED: { sid: text, epoch: epochNumber, dEpoch: epochNumber, dTerm: term, dEndSeq: count },
   SNAPSHOT_NEEDED: { sid: text, epoch: epochNumber, logStart: count },
   NOT_LEADER: { seenEpoch: epochNumber, leadership: orNull(decodeLeadership) },
@@ -165,6 +166,8 @@ const FIELDS: { readonly [Type in MessageType]: Fields<Type> } = {
   },
   STEP_DOWN: { id: count, epoch: epochNumber },
   STEPPED_DOWN: { ...logEnd, id: count },
+  HAND_OVER: { id: count },
+  HANDED_OVER: { id: count, refusal: orNull(text) },
   STORE_LEADERSHIP: { id: count, leadership: decodeLeadership },
   STORED_LEADERSHIP: { id: count, accepted: truth, store: storeRef, complete: truth },
 };

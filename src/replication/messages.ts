@@ -67,6 +67,11 @@ export interface HeartbeatAck {
   readonly echo: number;
 }
 
+/** Replica → leader: "this process, which said `boot` in its HELLO, is about to stop; do not wait for me". */
+export interface Leaving {
+  readonly boot: string;
+}
+
 /** Leader → replica, with entries as its body (perhaps none), and as a heartbeat without. */
 export interface Entries {
   readonly sid: string;
@@ -183,6 +188,17 @@ export interface SteppedDown extends LogEnd {
   readonly id: number;
 }
 
+/** Member → leader, with a coordinator: "hand the leadership over to me" (§2.9). */
+export interface HandOver {
+  readonly id: number;
+}
+
+/** `refusal`: why not, as a sentence without its end; null: the asker leads. */
+export interface HandedOver {
+  readonly id: number;
+  readonly refusal: string | null;
+}
+
 /** Promotion step 2: "store this as the shard's leadership". */
 export interface StoreLeadership {
   readonly id: number;
@@ -207,6 +223,7 @@ export interface MessageHeaders {
   ENTRIES: Entries;
   HB: Heartbeat;
   HBACK: HeartbeatAck;
+  LEAVING: Leaving;
   DIVERGED: Diverged;
   SNAPSHOT_NEEDED: SnapshotNeeded;
   NOT_LEADER: NotLeader;
@@ -218,6 +235,8 @@ export interface MessageHeaders {
   RANGE: Range;
   STEP_DOWN: StepDown;
   STEPPED_DOWN: SteppedDown;
+  HAND_OVER: HandOver;
+  HANDED_OVER: HandedOver;
   STORE_LEADERSHIP: StoreLeadership;
   STORED_LEADERSHIP: StoredLeadership;
 }

@@ -214,7 +214,12 @@ class World {
   ): void {
     const { guarantee = "in-sync", isWrite = true } = options;
     const answerer = { shard: "Delhi", node: "a", role: "leader", lagMs: 0 } as const;
-    const reply: Reply = { ok: true, result: { kind: "absent" }, answerer, position: { epoch: 1, sequence } };
+    const reply: Reply = {
+      ok: true,
+      result: { kind: "absent" },
+      answerer,
+      position: { epoch: 1, lineage: 0, sequence },
+    };
     this.answers.add({ sequence, guarantee, isWrite }, reply, (answer) => {
       this.told.push(answer.ok ? `${name} ok` : `${name} ${answer.error.code} ${answer.error.outcome}`);
       then();

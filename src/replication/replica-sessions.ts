@@ -8,7 +8,7 @@ import type { Leadership } from "../model/leadership.ts";
 import type { NodeName, Sequence, StoreRef } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import type { MemberLink } from "./member-link.ts";
-import type { Hello, HeartbeatAck, Pull } from "./messages.ts";
+import type { Hello, HeartbeatAck, Leaving, Pull } from "./messages.ts";
 import type { TermLease } from "./term-lease.ts";
 import { checkPosition } from "./position-check.ts";
 
@@ -17,6 +17,8 @@ export interface ReplicaSession {
   readonly node: NodeName;
   readonly sid: string;
   readonly store: StoreRef;
+  /** Of the replica's process. */
+  readonly boot: string;
   /** Whether the ends of both logs were found to match in this session. */
   isMatched: boolean;
   isComplete: boolean;
@@ -29,6 +31,8 @@ export interface ReplicaSession {
   parked: Pull | null;
   parkedSinceMs: number;
   isNudged: boolean;
+  /** Its process is about to stop: it is not to be waited for. */
+  isLeaving: boolean;
 }
 
 /** What the sessions need of the leadership that owns them. */
@@ -78,6 +82,7 @@ export class ReplicaSessions {
       node: from,
       sid: this.#parts.random.hex64(),
       store: hello.store,
+      boot: hello.boot,
       isMatched: mutant("M10"),
       isComplete: hello.complete,
       durable: mutant("M09") ? (older?.durable ?? 0) : 0,
@@ -87,6 +92,7 @@ export class ReplicaSessions {
       parked: null,
       parkedSinceMs: 0,
       isNudged: false,
+      isLeaving: false,
     };
     this.#sessions.set(from, session);
     const { sid } = session;
@@ -112,6 +118,11 @@ export class ReplicaSessions {
   onHeartbeatAck(from: NodeName, ack: HeartbeatAck): void {
     const session = this.#sessionFor(from, ack);
     if (session !== undefined) this.#acknowledge(session, ack);
+  }
+
+  onLeaving(from: NodeName, leaving: Leaving): void {
+    const session = this.#sessions.get(from);
+    if (session?.boot === leaving.boot) session.isLeaving = true;
   }
 
   /** The replica asks for rows instead of entries: it is alive, but nothing of it counts. */

@@ -4,7 +4,7 @@ import type { KvError } from "../model/errors.ts";
 import { keyForPeople, type Key } from "../model/key.ts";
 import type { Operation, ReplyCallback, RequestOptions } from "../model/operation.ts";
 import type { NodeName, Sequence, Version } from "../model/position.ts";
-import type { MemberStatus, PromotionReport, PromotionRequest } from "../model/status.ts";
+import type { MemberAccount, MemberStatus, PromotionReport, PromotionRequest } from "../model/status.ts";
 import { Scrub } from "../shard/scrub.ts";
 import type { PeerMessage } from "../wire/peer-network.ts";
 import { Accounts } from "./accounts.ts";
@@ -18,7 +18,7 @@ import { MemberLink } from "./member-link.ts";
 import { MemberStatistics } from "./member-statistics.ts";
 import { describeMember } from "./member-status.ts";
 import { decodeMessage, isMessageType } from "./message-codec.ts";
-import type { IncomingMessage } from "./messages.ts";
+import type { IncomingMessage, State } from "./messages.ts";
 import { canReadHere, readHere } from "./replica-reads.ts";
 import { trimLog } from "./retention.ts";
 import { CoordinatedRoles } from "./coordinated-roles.ts";
@@ -83,6 +83,11 @@ export class ShardMember {
     });
   }
 
+  /** Gives up the leadership, or its place in the in-sync set, before `stop`; `done` soon in any case. */
+  retire(done: () => void): void {
+    this.#roles.retire(done);
+  }
+
   /** Leaves the role and calls `done` when the store is quiet; files are closed by who opened them. */
   stop(done: () => void): void {
     this.#isStopped = true;
@@ -116,7 +121,7 @@ export class ShardMember {
       return;
     }
     if (this.#duties.duty.kind === "leading") {
-      this.#duties.duty.term.execute(operation, options, done);
+      this.#duties.duty.term.operations.execute(operation, options, done);
       return;
     }
     done({ ok: false, error: notLeading(this.#config, this.#duties.duty, this.knownLeader()) });
@@ -148,7 +153,14 @@ export class ShardMember {
     const { epoch } = this.knownLeader();
     const parts = { env: this.#env, node: this.#config.node, duty: this.#duties.duty, store: this.#duties.store };
     const damage = this.#memory.state.damage ?? this.#damagedRow;
-    return describeMember({ ...parts, statistics: this.#statistics, epoch, damage });
+    const { document } = this.#roles;
+    return describeMember({ ...parts, statistics: this.#statistics, epoch, document, damage });
+  }
+
+  /** What whoever makes this shard's document must know of this member (rule C5). */
+  account(): MemberAccount {
+    const { id: _id, ...account } = this.#accountFor(0);
+    return { shard: this.shard, ...account };
   }
 
   readiness(): Readiness {
@@ -208,11 +220,7 @@ export class ShardMember {
     const duty = this.#duties.duty;
     switch (message.type) {
       case "STATE_QUERY":
-        this.#link.send(
-          from,
-          "STATE",
-          accountOf({ state: this.#memory.state, store: this.#duties.store, duty }, message.header.id),
-        );
+        this.#link.send(from, "STATE", this.#accountFor(message.header.id));
         return;
       case "STATE":
         this.#accounts.onState(from, message.header);
@@ -232,6 +240,10 @@ export class ShardMember {
       case "STEPPED_DOWN":
         if (duty.kind === "promoting") duty.promotion.onSteppedDown(from, message.header);
         return;
+      case "HAND_OVER":
+        return this.#roles.onHandOver(from, message.header.id);
+      case "HANDED_OVER":
+        return this.#roles.onHandedOver(from, message.header);
       case "STORE_LEADERSHIP":
         return this.#roles.onStoreLeadership(from, message.header);
       case "STORED_LEADERSHIP":
@@ -243,6 +255,11 @@ export class ShardMember {
       default:
         this.#onStream(from, message);
     }
+  }
+
+  #accountFor(id: number): State {
+    const { duty, store } = this.#duties;
+    return accountOf({ state: this.#memory.state, store, duty }, id);
   }
 
   /** Messages of a replication stream, for whichever side this node is on. */

@@ -21,6 +21,7 @@ import { StaticLease } from "./term-lease.ts";
 
 const POLL_MS = 2000;
 /** A leader that was asked to step down for a promotion that never came decides its role anew after this long. */
+const NO_HANDOVER = "without a coordinator the operator changes the leader (kv promote)";
 const STEPPED_DOWN_MS = 10_000;
 const SUSPENDED = "Stepped down for a promotion; waits for its outcome";
 
@@ -30,6 +31,7 @@ const SUSPENDED = "Stepped down for a promotion; waits for its outcome";
  */
 export class StaticRoles implements Roles {
   readonly duties: DutySwitch;
+  readonly document = null;
   readonly #env: MemberEnvironment;
   readonly #config: MemberConfig;
   readonly #link: MemberLink;
@@ -62,6 +64,17 @@ export class StaticRoles implements Roles {
   stop(done: () => void): void {
     this.duties.stop(() => this.#promotion?.giveUp("The node is shutting down"), done);
   }
+
+  /** Without a coordinator nobody takes over by himself, and a member that is missed stays in the set (rule T5). */
+  retire(done: () => void): void {
+    done();
+  }
+
+  onHandOver(from: NodeName, id: number): void {
+    this.#link.send(from, "HANDED_OVER", { id, refusal: NO_HANDOVER });
+  }
+
+  onHandedOver(): void {}
 
   /** Decides what to be from what is known now, and begins to be it. The present duty must be over. */
   decide(): void {

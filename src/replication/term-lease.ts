@@ -11,6 +11,11 @@ export interface TermLease {
   onEcho(node: NodeName, beacon: Beacon): void;
   /** To be called by the loop, often. */
   tick(): void;
+  /**
+   * While suspended no read is answered and no promise asked for: somebody else may lead already (§2.9, Handover). Ended by
+   * `suspend(false)`, when it is certain that nobody does.
+   */
+  suspend(isSuspended: boolean): void;
 }
 
 /** In static mode nobody takes over by himself, and nothing is promised (rule T6): the lease holds as long as the leadership. */
@@ -28,6 +33,9 @@ export class StaticLease implements TermLease {
   onEcho(): void {}
 
   tick(): void {}
+
+  /** In static mode a leader that resigns does so for good. */
+  suspend(): void {}
 }
 
 export interface PromisedLeaseParts {
@@ -51,6 +59,7 @@ export interface PromisedLeaseParts {
 export class PromisedLease implements TermLease {
   readonly #parts: PromisedLeaseParts;
   readonly #lease: ReadLease;
+  #isSuspended = false;
 
   constructor(parts: PromisedLeaseParts) {
     this.#parts = parts;
@@ -60,11 +69,15 @@ export class PromisedLease implements TermLease {
   beacon(): Beacon {
     const { leaseMs, others, silenceMs, isFlushStuck } = this.#parts;
     const isUnheard = others().some((node) => silenceMs(node) > leaseMs);
-    return isUnheard || isFlushStuck() ? 0 : this.#lease.beacon();
+    return isUnheard || isFlushStuck() || this.#isSuspended ? 0 : this.#lease.beacon();
   }
 
   isValid(): boolean {
-    return this.#lease.holds(this.#parts.others());
+    return !this.#isSuspended && this.#lease.holds(this.#parts.others());
+  }
+
+  suspend(isSuspended: boolean): void {
+    this.#isSuspended = isSuspended;
   }
 
   onEcho(node: NodeName, beacon: Beacon): void {

@@ -77,21 +77,21 @@ test("two nodes replicate, answer for each other, and find everything again afte
   const metrics = await pair.ask(true, "/metrics");
   assert.match(metrics.text, /kv_forwarded_operations_total\{[^}]*\} [1-9]/);
   assert.match(metrics.text, /kv_event_loop_delay_seconds/);
-  await replica.close();
-  await leader.close();
+  await replica.close({ handsOver: false });
+  await leader.close({ handsOver: false });
   const again = await pair.start(false);
   await pair.ready(false);
   assert.equal((await pair.ask(false, "/get?key=k")).text, "v1");
-  await again.close();
+  await again.close({ handsOver: false });
   await assert.rejects(pair.ask(false, "/healthz"));
 });
 
 test("closing twice waits for the same end, and the directory can be used at once", async () => {
   const pair = new Pair();
   const first = await pair.start(false);
-  await Promise.all([first.close(), first.close()]);
+  await Promise.all([first.close({ handsOver: false }), first.close({ handsOver: false })]);
   const second = await pair.start(false);
-  await second.close();
+  await second.close({ handsOver: false });
 });
 
 test("requests under way are answered when the node stops", async () => {
@@ -101,7 +101,7 @@ test("requests under way are answered when the node stops", async () => {
   const answers = Array.from({ length: 50 }, (_, index) => pair.ask(false, `/set?key=k${index}&value=v`));
   const settled = Promise.allSettled(answers);
   await Promise.race(answers);
-  await server.close();
+  await server.close({ handsOver: false });
   const results = await settled;
   const acknowledged = results.flatMap((result, index) =>
     result.status === "fulfilled" && result.value.status === 200 ? [index] : [],
@@ -110,14 +110,14 @@ test("requests under way are answered when the node stops", async () => {
   const again = await pair.start(false);
   await pair.ready(false);
   for (const index of acknowledged) assert.equal((await pair.ask(false, `/get?key=k${index}`)).status, 200);
-  await again.close();
+  await again.close({ handsOver: false });
 });
 
 test("a directory, an address or an exposure that is not right is refused by name, and nothing stays open", async () => {
   const pair = new Pair();
   const codeOf = async (starting: Promise<RunningServer>): Promise<string> => {
     const error: unknown = await starting.then(
-      (server) => server.close(),
+      (server) => server.close({ handsOver: false }),
       (reason: unknown) => reason,
     );
     return error instanceof KvError ? error.code : String(error);
@@ -125,7 +125,7 @@ test("a directory, an address or an exposure that is not right is refused by nam
   const running = await pair.start(false);
   assert.equal(await codeOf(pair.start(false)), "DIRECTORY_IN_USE");
   assert.equal(await codeOf(pair.start(false, { directory: join(root, "elsewhere") })), "ADDRESS_IN_USE");
-  await running.close();
+  await running.close({ handsOver: false });
   assert.equal(await codeOf(pair.start(true, { directory: pair.directoryOf(false) })), "WRONG_DIRECTORY");
   const file = join(root, "file");
   writeFileSync(file, "");

@@ -4,6 +4,8 @@ import { NodeDisk } from "../base/node-disk.ts";
 import { findListener, processPhrase } from "../base/process-finder.ts";
 import { SystemRandom } from "../base/random.ts";
 import { SystemClock } from "../base/system-clock.ts";
+import type { Coordinator } from "../coordinator/coordinator.ts";
+import { GuardedCoordinator } from "../coordinator/guarded-coordinator.ts";
 import { type HttpServer, startHttpServer } from "../http/http-server.ts";
 import type { MetricSource } from "../http/metric-family.ts";
 import type { HttpSettings } from "../http/settings.ts";
@@ -14,6 +16,7 @@ import { LOG_FOLDER, NODE_FORMAT_VERSION, NodeFile, TREE_FOLDER } from "../log/n
 import { shardKey } from "../model/document-keys.ts";
 import { KvError } from "../model/errors.ts";
 import { NO_EPOCH, type NodeName } from "../model/position.ts";
+import type { CoordinatorSight } from "../node/coordinator-sight.ts";
 import { NodeCore } from "../node/node-core.ts";
 import type { Coordination, MemberConfig } from "../replication/member-environment.ts";
 import { ShardMember } from "../replication/shard-member.ts";
@@ -84,22 +87,29 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   checkExposure(own.addresses, { hasSecret: peerSecret.length > 0, isInsecure });
   const steps = new ShutdownSteps(logger);
   try {
-    const core = await build(options, steps);
-    return { core, close: () => steps.run() };
+    const { core, member } = await build(options, steps);
+    const close = async ({ handsOver }: CloseOptions): Promise<void> => {
+      if (handsOver) await retire(member);
+      await steps.run();
+    };
+    return { core, close };
   } catch (error) {
     await steps.run();
     throw error;
   }
 }
 
-async function build(options: ServerOptions, steps: ShutdownSteps): Promise<NodeCore> {
+async function build(
+  options: ServerOptions,
+  steps: ShutdownSteps,
+): Promise<{ readonly core: NodeCore; readonly member: ShardMember }> {
   const { config, own, directory, logger, onFatal } = options;
   const clock = new SystemClock();
   const random = new SystemRandom();
   const disk = new NodeDisk();
   makeDirectory(disk, directory);
   // Files that it needs are looked at before any data are touched.
-  const coordination = openCoordination(config, own, { clock, random });
+  const coordinator = openClient(config, { clock, random });
   const lock = DirectoryLock.take(directory);
   steps.add((done) => {
     lock.release();
@@ -115,12 +125,11 @@ async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Node
 
   const store = new NodeStore({ directory, disk, nodeFile, clock, random, logger, onFatal });
   steps.add((done) => store.close(done));
-  if (coordination !== null) {
-    steps.add((done) => {
-      coordination.coordinator.close();
-      done();
-    });
-  }
+  steps.add((done) => {
+    coordinator?.close();
+    done();
+  });
+  const guarded = coordinator === null ? null : guard(coordinator, { config, memory: nodeFile, logger });
   const network = makeNetwork(options, { nodeFile, clock, random });
   const shared = { clock, timers: clock, random, logger };
   const member = new ShardMember(
@@ -129,7 +138,7 @@ async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Node
       network,
       stateFile: nodeFile,
       discarded: new DiscardedEntries(disk, directory, clock),
-      coordination,
+      coordination: guarded === null ? null : coordinationOf(config, own, guarded),
       openStore: (listener, noteDamage) =>
         orFatal(onFatal, () => {
           const opened = store.open(listener, noteDamage);
@@ -143,7 +152,8 @@ async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Node
   );
   const { node } = own.addresses;
   const { topology, replication } = config;
-  const core = new NodeCore({ ...shared, node, topology, replication, member, network });
+  const sight = guarded === null ? {} : { coordinator: sightOf(config, guarded, nodeFile) };
+  const core = new NodeCore({ ...shared, ...sight, node, topology, replication, member, network });
 
   steps.add((done) => network.close(done));
   await listenToPeers(network, core, own.addresses.peer);
@@ -160,7 +170,14 @@ async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Node
   steps.add((done) => void http.close().finally(done));
   member.start();
   core.start();
-  return core;
+  return { core, member };
+}
+
+/** Others lead, or go on without this replica, before its clients are sent away. */
+function retire(member: ShardMember): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  member.retire(resolve);
+  return promise;
 }
 
 /** Throws WRONG_DIRECTORY when the path is a file, or may not be written. */
@@ -216,15 +233,40 @@ function makeNetwork(
 }
 
 /** Null in static mode. Throws CONFIG_INVALID. A coordinator that does not answer keeps no node from running. */
-function openCoordination(
-  { coordinator: kind, coordinatorSettings: settings, topology }: ClusterConfig,
-  { shard }: OwnNode,
+function openClient(
+  { coordinator: kind, coordinatorSettings: settings }: ClusterConfig,
   parts: { readonly clock: SystemClock; readonly random: SystemRandom },
+): Coordinator | null {
+  return kind === "static" || settings === null ? null : openCoordinator(kind, settings, parts);
+}
+
+function guard(
+  coordinator: Coordinator,
+  { config, memory, logger }: { readonly config: ClusterConfig; readonly memory: NodeFile; readonly logger: Logger },
+): GuardedCoordinator {
+  return new GuardedCoordinator({ coordinator, cluster: config.topology.cluster, memory, logger });
+}
+
+function coordinationOf(
+  { coordinatorSettings: settings, topology }: ClusterConfig,
+  { shard }: OwnNode,
+  coordinator: Coordinator,
 ): Coordination | null {
-  if (kind === "static" || settings === null) return null;
+  if (settings === null) return null;
   const { leaseMs, graceMs } = settings;
-  const coordinator = openCoordinator(kind, settings, parts);
   return { coordinator, key: shardKey(topology.cluster, shard.name), leaseMs, graceMs };
+}
+
+function sightOf({ coordinator: kind }: ClusterConfig, guarded: GuardedCoordinator, file: NodeFile): CoordinatorSight {
+  return {
+    kind,
+    get clusterId() {
+      return file.clusterId;
+    },
+    get trouble() {
+      return guarded.trouble;
+    },
+  };
 }
 
 function memberConfigOf({ config, own, startupWaitMs }: ServerOptions): MemberConfig {

@@ -68,6 +68,8 @@ export function sessionOf(node: NodeName, changes: Partial<ReplicaSession> = {})
     parked: null,
     parkedSinceMs: 0,
     isNudged: false,
+    isLeaving: false,
+    boot: "boot",
     ...changes,
   };
 }

@@ -190,7 +190,7 @@ export class MemberFixture {
 
   promote(request: Partial<PromotionRequest> = {}): { report: PromotionReport | KvError | null } {
     const answer: { report: PromotionReport | KvError | null } = { report: null };
-    const whole = { shard: SHARD, node: this.node, dryRun: false, acceptDataLoss: false, ...request };
+    const whole = { shard: SHARD, node: this.node, dryRun: false, acceptDataLoss: false, isHandover: false, ...request };
     this.member.promote(whole, (report) => {
       if (answer.report !== null) throw new Error("a promotion is answered once");
       answer.report = report;

@@ -114,7 +114,7 @@ export class Healer {
       simulation.note("healer", `${ledger.shard.name} needs loss\n${this.describe()}`);
     }
     this.#promoting.add(ledger);
-    const request = { shard: ledger.shard.name, node: target.node, dryRun: false, acceptDataLoss };
+    const request = { shard: ledger.shard.name, node: target.node, dryRun: false, acceptDataLoss, isHandover: false };
     this.#operator.promote(target, request, (report) => this.#onReport(ledger, report));
   }
 

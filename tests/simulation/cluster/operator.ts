@@ -157,7 +157,7 @@ export class Operator {
   #request(target: SimMachine): PromotionRequest {
     const mayAccept = this.#world.swarm.has("accepted loss");
     const acceptDataLoss = mayAccept && this.#random.next() < 0.3;
-    return { shard: target.shard.name, node: target.node, dryRun: false, acceptDataLoss };
+    return { shard: target.shard.name, node: target.node, dryRun: false, acceptDataLoss, isHandover: false };
   }
 
   #restart(ledger: ShardLedger, machines: readonly SimMachine[]): void {
