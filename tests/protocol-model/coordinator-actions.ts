@@ -30,6 +30,7 @@ export function coordinatorActions(nodes: number): Action[] {
     ...promoteActions(nodes),
     ...forEachNode(nodes, "asks to lead again after its restart", startRestart),
     ...forEachPair(nodes, "asks to hand over to", startHandover),
+    ...forEachPair(nodes, "asks to leave the set and to hand over to", startRetirement),
     ...forEachNode(nodes, "'s request takes effect", land),
     { kind: "orphan lands", label: "the 1st request without a sender takes effect", run: (w) => landOrphan(w, 0) },
     { kind: "orphan lands", label: "the 2nd request without a sender takes effect", run: (w) => landOrphan(w, 1) },
@@ -159,13 +160,26 @@ function startRestart(world: World, index: number): boolean {
 
 /** Everything is committed and new writes are queued; reads stop until the outcome is certain. */
 function startHandover(world: World, index: number, other: number): boolean {
+  return handOver(world, { index, other, stays: true });
+}
+
+/** Before its process stops: nobody need miss it in the set. */
+function startRetirement(world: World, index: number, other: number): boolean {
+  return handOver(world, { index, other, stays: false });
+}
+
+function handOver(
+  world: World,
+  { index, other, stays }: { readonly index: number; readonly other: number; readonly stays: boolean },
+): boolean {
   const leader = world.node(index);
   const { document } = world.state;
   if (!world.hasLeft("handovers") || !mayChangeSet(world, leader)) return false;
   const isInSync = (leader.confirmed & world.bit(other)) !== 0;
   if (!isInSync || leader.commit < leader.log.length || document.epoch >= world.profile.epochs) return false;
   world.spend("handovers");
-  return start(leader, { ...document, kind: HANDOVER, epoch: document.epoch + 1, leader: world.ref(other) });
+  const isr = stays ? document.isr : document.isr & ~world.bit(index);
+  return start(leader, { ...document, kind: HANDOVER, epoch: document.epoch + 1, leader: world.ref(other), isr });
 }
 
 function land(world: World, index: number): boolean {
