@@ -1,4 +1,4 @@
-import type { MemberStatus, PromotionReport, ReplicaStatus } from "../model/status.ts";
+import type { DocumentView, MemberStatus, PromotionReport, ReplicaStatus } from "../model/status.ts";
 import type { ClusterStatus, Explanation, ShardStatus } from "../node/gateway.ts";
 import { KvError } from "../model/errors.ts";
 import { keyOfBytes } from "../model/key.ts";
@@ -9,7 +9,8 @@ export function readClusterStatus(members: JsonMembers): ClusterStatus {
   return {
     cluster: members.text("cluster"),
     answeredBy: members.text("answered_by"),
-    coordinator: members.text("coordinator"),
+    coordinator: readCoordinatorKind(members),
+    coordinatorTrouble: members.textOrNull("coordinator_trouble"),
     replication: readReplication(members),
     shards: members.objects("shards", readShard),
     imbalance: members.number("imbalance"),
@@ -90,6 +91,18 @@ function readMemberStatus(member: JsonMembers): MemberStatus {
     readsPerSecond: member.number("reads_per_second"),
     writesPerSecond: member.number("writes_per_second"),
     replicas: member.objects("replicas", readReplica),
+    document: member.isNull("document") ? null : readDocument(member.object("document")),
+  };
+}
+
+function readDocument(document: JsonMembers): DocumentView {
+  return {
+    epoch: document.number("epoch"),
+    version: document.number("version"),
+    leader: document.text("leader"),
+    inSync: document.texts("in_sync"),
+    members: document.texts("members"),
+    minInSync: document.number("min_in_sync"),
   };
 }
 
@@ -104,10 +117,17 @@ function readReplica(replica: JsonMembers): ReplicaStatus {
   };
 }
 
-function readRole(members: JsonMembers): MemberStatus["role"] {
+export function readRole(members: JsonMembers): MemberStatus["role"] {
   const role = members.text("role");
   if (role === "leader" || role === "replica" || role === "none") return role;
   throw new KvError("PROTOCOL", `A node has the role "${role}", which this version does not know`);
+}
+
+/** Throws PROTOCOL. */
+export function readCoordinatorKind(members: JsonMembers): ClusterStatus["coordinator"] {
+  const kind = members.text("coordinator");
+  if (kind === "static" || kind === "embedded" || kind === "etcd") return kind;
+  throw new KvError("PROTOCOL", `The cluster has the coordinator "${kind}", which this version does not know`);
 }
 
 function readReplication(members: JsonMembers): ClusterStatus["replication"] {

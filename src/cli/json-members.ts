@@ -27,6 +27,10 @@ export class JsonMembers {
     return this.#members.has(name);
   }
 
+  isNull(name: string): boolean {
+    return this.#isNothing(name);
+  }
+
   text(name: string): string {
     const value = this.#members.get(name);
     return typeof value === "string" ? value : this.#refuse(name, "text");

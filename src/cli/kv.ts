@@ -8,6 +8,8 @@ import { defineExport } from "./export-command.ts";
 import { reportFailure } from "./failure-report.ts";
 import { defineHandover } from "./handover-command.ts";
 import { defineImport } from "./import-command.ts";
+import { defineInit } from "./init-command.ts";
+import { defineMember } from "./member-command.ts";
 import { definePromote } from "./promote-command.ts";
 import { defineScan } from "./scan-command.ts";
 import { defineServe } from "./serve-command.ts";
@@ -33,6 +35,8 @@ function buildProgram(): Command {
   defineExplain(program);
   definePromote(program);
   defineHandover(program);
+  defineInit(program);
+  defineMember(program);
   defineCoordinator(program);
   defineCheck(program);
   return program;

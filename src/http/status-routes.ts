@@ -21,6 +21,17 @@ export function clusterRoute(gateway: Gateway): Route {
   };
 }
 
+/** `GET /v1/member`: what this node tells those who make the cluster's documents. */
+export function memberRoute(gateway: Gateway): Route {
+  return {
+    name: "/v1/member",
+    prepare: (head) => {
+      refuseOptions(head);
+      return withoutBody((respond) => respond(jsonAnswer(200, snakeCaseMembers(gateway.account()))));
+    },
+  };
+}
+
 /** `GET /v1/explain/{key}`: hash, slot, shard, and what each copy holds. */
 export function prepareExplain(gateway: Gateway, head: RequestHead, key: Key): Work {
   refuseOptions(head);

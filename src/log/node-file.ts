@@ -28,6 +28,8 @@ export interface NodeRecord {
   readonly shard: string;
   /** The log was made once: from then on a directory without it is damaged, not new. */
   readonly hasLog: boolean;
+  /** The cluster whose documents the node has gone by (rule C5); null in static mode, and while there were none. */
+  readonly clusterId: string | null;
   readonly state: NodeState;
 }
 
@@ -58,9 +60,9 @@ export class NodeFile {
   }
 
   /** Makes the file of a new directory. */
-  static create(disk: Disk, directory: string, content: Omit<NodeRecord, "hasLog">): NodeFile {
+  static create(disk: Disk, directory: string, content: Omit<NodeRecord, "hasLog" | "clusterId">): NodeFile {
     disk.makeDirectory(directory);
-    const file = new NodeFile(disk, join(directory, NODE_FILE_NAME), { ...content, hasLog: false });
+    const file = new NodeFile(disk, join(directory, NODE_FILE_NAME), { ...content, hasLog: false, clusterId: null });
     file.#write(file.#record);
     return file;
   }
@@ -79,6 +81,10 @@ export class NodeFile {
     return this.#record.hasLog;
   }
 
+  get clusterId(): string | null {
+    return this.#record.clusterId;
+  }
+
   /** Durable when it returns. */
   replace(state: NodeState): void {
     this.#write({ ...this.#record, state });
@@ -89,9 +95,14 @@ export class NodeFile {
     if (!this.#record.hasLog) this.#write({ ...this.#record, hasLog: true });
   }
 
+  /** Remembers, for good, whose documents the node goes by. Durable when it returns. */
+  noteClusterId(clusterId: string): void {
+    this.#write({ ...this.#record, clusterId });
+  }
+
   #write(record: NodeRecord): void {
-    const { cluster, shard, hasLog, state } = record;
-    const content = { cluster, shard, hasLog, state };
+    const { cluster, shard, hasLog, clusterId, state } = record;
+    const content = { cluster, shard, hasLog, ...membersOfId(clusterId), state };
     const file = { format: NODE_FORMAT_VERSION, checksum: checksumOf(content), ...content };
     try {
       this.#disk.replaceFile(this.#path, Buffer.from(`${JSON.stringify(file, null, 2)}\n`));
@@ -128,12 +139,12 @@ function parseRecord(path: string, bytes: Buffer): NodeRecord {
     cluster: fields.text("cluster"),
     shard: fields.text("shard"),
     hasLog: fields.truth("hasLog"),
+    clusterId: fields.has("clusterId") ? fields.text("clusterId") : null,
     state: fields.read("state", decodeNodeState),
   };
-  const { cluster, shard, hasLog } = record;
-  if (
-    checksumOf({ cluster, shard, hasLog, state: fields.read("state", (value) => value) }) !== fields.text("checksum")
-  ) {
+  const { cluster, shard, hasLog, clusterId } = record;
+  const state = fields.read("state", (value) => value);
+  if (checksumOf({ cluster, shard, hasLog, ...membersOfId(clusterId), state }) !== fields.text("checksum")) {
     throw new NodeStateError("its checksum is wrong");
   }
   return record;
@@ -145,6 +156,11 @@ function parseJson(bytes: Buffer): unknown {
   } catch {
     throw new NodeStateError(bytes.length === 0 ? "it is empty" : "it is not JSON");
   }
+}
+
+/** Files from before there were coordinators have no such member, and must keep their checksum. */
+function membersOfId(clusterId: string | null): { readonly clusterId?: string } {
+  return clusterId === null ? {} : { clusterId };
 }
 
 /** Over the content as JSON without spaces, so that the file may be laid out for people. */

@@ -80,6 +80,10 @@ export class Fields {
     this.#path = path;
   }
 
+  has(name: string): boolean {
+    return this.#value.has(name);
+  }
+
   text(name: string): string {
     const value = this.#value.get(name);
     if (typeof value === "string") return value;

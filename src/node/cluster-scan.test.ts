@@ -50,7 +50,7 @@ class Shards {
     assert.ok(result?.kind === "page");
     this.rowsFetched += result.items.length;
     const answerer = { shard: shard.name, node: "n", role: "leader" as const, lagMs: 0 };
-    const reply: Reply = { ok: true, result, answerer, position: { epoch: 1, sequence: 1 } };
+    const reply: Reply = { ok: true, result, answerer, position: { epoch: 1, lineage: 0, sequence: 1 } };
     const delayMs = this.#delaysMs[shard.index] ?? 0;
     if (delayMs === 0) done(reply);
     else this.timers.after(delayMs, () => done(reply));
@@ -175,7 +175,7 @@ test("a page that goes on where it began is an error, not an endless scan", () =
       ok: true,
       result: { kind: "page", items: [], resume: keyOfBinary("\0") },
       answerer,
-      position: { epoch: 1, sequence: 1 },
+      position: { epoch: 1, lineage: 0, sequence: 1 },
     });
   new ClusterScanner(WHOLE, shards.shards, { fetch, done: (page) => pages.push(page) }).run();
   assert.ok(pages[0] instanceof KvError);

@@ -89,7 +89,7 @@ test("explain names the slot, the shard, and what each copy holds", () => {
 
 test("a promotion is carried out by the member it names, whichever node is asked", () => {
   const made = cluster();
-  const request = { shard: "shard1", node: "s1m1", dryRun: false, acceptDataLoss: false };
+  const request = { shard: "shard1", node: "s1m1", dryRun: false, acceptDataLoss: false, isHandover: false };
   const promote = (node: string, change: object): PromotionReport | KvError =>
     made.await<PromotionReport | KvError>(
       (done) => made.node(node).core.promote({ ...request, ...change }, done),

@@ -9,7 +9,7 @@ import type {
   ScanItem,
 } from "../model/operation.ts";
 import type { Epoch, NodeName, Version } from "../model/position.ts";
-import type { MemberStatus, PromotionReport, PromotionRequest } from "../model/status.ts";
+import type { MemberAccount, MemberStatus, PromotionReport, PromotionRequest } from "../model/status.ts";
 
 /** A range of the whole cluster's keys, in byte order. Bounds are binary strings; empty means "no bound". */
 export interface ClusterScan {
@@ -44,11 +44,21 @@ export interface ShardStatus {
 export interface ClusterStatus {
   readonly cluster: string;
   readonly answeredBy: NodeName;
-  readonly coordinator: string;
+  readonly coordinator: "static" | "embedded" | "etcd";
+  /** Why the answering node cannot use the coordinator, as a sentence; null when it can, or needs none. */
+  readonly coordinatorTrouble: string | null;
   readonly replication: "async" | "in-sync";
   readonly shards: readonly ShardStatus[];
   /** Keys of the fullest shard ÷ the mean; 1 is perfect. */
   readonly imbalance: number;
+}
+
+/** What a node tells those who make its cluster's documents (rule C5). */
+export interface NodeAccount extends MemberAccount {
+  readonly cluster: string;
+  readonly coordinator: ClusterStatus["coordinator"];
+  /** The cluster whose documents it has gone by; null when there were none so far. */
+  readonly clusterId: string | null;
 }
 
 /** Where a key lives, and what each copy holds of it. */
@@ -114,4 +124,6 @@ export interface Gateway {
   readiness(): { readonly ready: boolean; readonly reason: string };
   /** This node's own member. */
   memberStatus(): MemberStatus;
+  /** What the makers of documents must know of this node. */
+  account(): NodeAccount;
 }

@@ -2,7 +2,7 @@ import type { Key } from "../model/key.ts";
 import type { Operation, ReplyCallback, RequestOptions } from "../model/operation.ts";
 import type { Epoch, NodeName, Term, Version } from "../model/position.ts";
 import type { PeerMessage } from "../wire/peer-network.ts";
-import type { MemberStatus, PromotionReport, PromotionRequest } from "../model/status.ts";
+import type { MemberAccount, MemberStatus, PromotionReport, PromotionRequest } from "../model/status.ts";
 import type { KvError } from "../model/errors.ts";
 
 /** Who leads a shard, as far as one node knows. */
@@ -28,5 +28,6 @@ export interface LocalMember {
   /** Version of the newest committed record of `key` on this copy; null when it has none. */
   versionOf(key: Key): Version | null;
   status(): MemberStatus;
+  account(): MemberAccount;
   promote(request: PromotionRequest, done: (report: PromotionReport | KvError) => void): void;
 }

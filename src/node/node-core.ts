@@ -13,8 +13,17 @@ import { Admission } from "./admission.ts";
 import { ClientRequests, type ClientRequestsParts } from "./client-requests.ts";
 import { ClusterScanner } from "./cluster-scan.ts";
 import { clusterView } from "./cluster-view.ts";
+import { type CoordinatorSight, STATIC_SIGHT } from "./coordinator-sight.ts";
 import { Forwarder } from "./forwarder.ts";
-import type { ClusterPage, ClusterScan, ClusterStatus, Explanation, Gateway, RequestSequence } from "./gateway.ts";
+import type {
+  ClusterPage,
+  ClusterScan,
+  ClusterStatus,
+  Explanation,
+  Gateway,
+  NodeAccount,
+  RequestSequence,
+} from "./gateway.ts";
 import { LeaderDirectory } from "./leader-directory.ts";
 import type { LocalMember } from "./local-member.ts";
 import { NodeCounters } from "./node-counters.ts";
@@ -29,6 +38,8 @@ export interface NodeCoreParts {
   readonly node: NodeName;
   readonly topology: Topology;
   readonly replication: "async" | "in-sync";
+  /** Absent where there is none: static mode. */
+  readonly coordinator?: CoordinatorSight;
   readonly member: LocalMember;
   readonly network: PeerNetwork;
   readonly clock: Clock;
@@ -149,7 +160,9 @@ export class NodeCore implements Gateway, PeerHandler {
     const nodes = topology.nodes.map((one) => one.node);
     const ask = (name: NodeName, then: (answer: StatusAnswer | null) => void): void =>
       this.#inquiry.statusOf(name, then);
-    gather(nodes, ask, (answers) => done(clusterView({ topology, answeredBy: node, replication, answers })));
+    const { kind, trouble } = this.#parts.coordinator ?? STATIC_SIGHT;
+    const sight = { answeredBy: node, coordinator: kind, coordinatorTrouble: trouble, replication };
+    gather(nodes, ask, (answers) => done(clusterView({ topology, ...sight, answers })));
   }
 
   explain(key: Key, done: (explanation: Explanation) => void): void {
@@ -185,6 +198,12 @@ export class NodeCore implements Gateway, PeerHandler {
 
   memberStatus(): MemberStatus {
     return this.#parts.member.status();
+  }
+
+  account(): NodeAccount {
+    const { topology, member, coordinator = STATIC_SIGHT } = this.#parts;
+    const { kind, clusterId } = coordinator;
+    return { cluster: topology.cluster, coordinator: kind, clusterId, ...member.account() };
   }
 
   onMessage(from: NodeName, message: PeerMessage): void {

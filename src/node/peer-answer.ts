@@ -1,6 +1,6 @@
 import { ERRORS, KvError, type ErrorCode } from "../model/errors.ts";
 import type { Version } from "../model/position.ts";
-import type { MemberStatus, PromotionReport, ReplicaStatus } from "../model/status.ts";
+import type { DocumentView, MemberStatus, PromotionReport, ReplicaStatus } from "../model/status.ts";
 import { isObject, parseJsonObject } from "../wire/json-value.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
 import type { KnownLeader } from "./local-member.ts";
@@ -98,6 +98,14 @@ const REPLICA_STATUS: Readers<ReplicaStatus> = {
   lagEntries: number,
   lagMs: number,
 };
+const DOCUMENT: Readers<DocumentView> = {
+  epoch: number,
+  version: number,
+  leader: text,
+  inSync: list(text),
+  members: list(text),
+  minInSync: number,
+};
 const MEMBER_STATUS: Readers<MemberStatus> = {
   node: text,
   role,
@@ -122,6 +130,7 @@ const MEMBER_STATUS: Readers<MemberStatus> = {
   readsPerSecond: number,
   writesPerSecond: number,
   replicas: list((value) => shape(value, REPLICA_STATUS)),
+  document: orNull((value) => shape(value, DOCUMENT)),
 };
 const KNOWN_LEADER: Readers<KnownLeader> = { epoch: number, term: text, leader: orNull(text) };
 const COPY: Readers<CopyAnswer> = { role, version: orNull(number), lagEntries: number, lagMs: number };

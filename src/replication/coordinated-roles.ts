@@ -233,6 +233,9 @@ export class CoordinatedRoles implements Roles {
       return this.#waitFor("This node led with a store that is gone or damaged; another member takes over");
     }
     const isFollowed = duty.kind === "following" && duty.follower.leader === known.document.leader.node;
+    // A leader of whom nobody knew may be about to begin: it gets the time to say so.
+    const isNew = leadership.epoch > (this.#memory.known?.epoch ?? 0);
+    if (isNew) this.#candidacyNotBeforeMs = this.#env.clock.nowMs() + this.#leaseMs;
     if (!hasRoomFor(() => this.#memory.remember(leadership))) {
       return duty.kind === "following" ? undefined : this.duties.waitForRoom();
     }
@@ -255,7 +258,9 @@ export class CoordinatedRoles implements Roles {
     // What `kv init` wrote was nobody's leadership yet.
     const isPromotion = !hasBegun && document.cause !== "create";
     // A promotion that this process does not know of: promises to the leader before may still hold (rule L7).
-    if (!hasBegun && this.#promise.remainingMs > 0 && !mutant("M20")) {
+    // Before the first leadership nobody had promised anything.
+    const mayHavePromised = !hasBegun && document.cause !== "create";
+    if (mayHavePromised && this.#promise.remainingMs > 0 && !mutant("M20")) {
       return this.#waitFor("Waits until its last promise to the leader before has run out");
     }
     this.duties.leave(() => this.#claimAgain(known, isPromotion));

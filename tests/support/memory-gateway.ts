@@ -19,6 +19,7 @@ import type {
   ClusterStatus,
   Explanation,
   Gateway,
+  NodeAccount,
   RequestSequence,
 } from "../../src/node/gateway.ts";
 import { evaluate } from "../../src/shard/evaluate.ts";
@@ -135,6 +136,7 @@ export class MemoryGateway implements Gateway {
       cluster: "test",
       answeredBy: this.node,
       coordinator: "static",
+      coordinatorTrouble: null,
       replication: "async",
       shards: [
         { shard: SHARD, index: 0, leader: this.leader, epoch: 1, inSync: [this.node], members: [member], warnings: [] },
@@ -210,6 +212,28 @@ export class MemoryGateway implements Gateway {
           lagMs: 50,
         },
       ],
+      document: null,
+    };
+  }
+
+  account(): NodeAccount {
+    const term = "0000000000000001";
+    return {
+      cluster: "test",
+      coordinator: "static",
+      clusterId: null,
+      shard: SHARD,
+      store: { node: this.node, store: this.memberStatus().store, generation: 1 },
+      seenEpoch: 1,
+      seenTerm: term,
+      leadership: null,
+      role: "leader",
+      complete: true,
+      recovered: true,
+      inConflict: false,
+      lastEpoch: 1,
+      lastTerm: term,
+      lastSequence: this.#version,
     };
   }
 
@@ -255,7 +279,7 @@ export class MemoryGateway implements Gateway {
 
   #reply(result: Result): Reply {
     const answerer: Answerer = { shard: SHARD, node: this.node, role: "leader", lagMs: 0 };
-    return { ok: true, result, answerer, position: { epoch: 1, sequence: this.#version } };
+    return { ok: true, result, answerer, position: { epoch: 1, lineage: 0, sequence: this.#version } };
   }
 
   #failed(error: KvError): Reply {

@@ -12,7 +12,7 @@ import type {
 } from "../../src/model/operation.ts";
 import type { Epoch, NodeName, Sequence, Version } from "../../src/model/position.ts";
 import type { Record } from "../../src/model/record.ts";
-import type { MemberStatus, PromotionReport, PromotionRequest } from "../../src/model/status.ts";
+import type { MemberAccount, MemberStatus, PromotionReport, PromotionRequest } from "../../src/model/status.ts";
 import type { KnownLeader, LocalMember } from "../../src/node/local-member.ts";
 import { evaluate } from "../../src/shard/evaluate.ts";
 import type { PeerMessage, PeerNetwork } from "../../src/wire/peer-network.ts";
@@ -167,6 +167,26 @@ export class MemoryMember implements LocalMember {
       readsPerSecond: 0,
       writesPerSecond: 0,
       replicas: [],
+      document: null,
+    };
+  }
+
+  account(): MemberAccount {
+    const { node, shard } = this.#parts;
+    const { epoch, term } = this.knownLeader();
+    return {
+      shard: shard.name,
+      store: { node, store: `store-${node}`, generation: 1 },
+      seenEpoch: epoch,
+      seenTerm: term,
+      leadership: null,
+      role: this.role,
+      complete: true,
+      recovered: true,
+      inConflict: false,
+      lastEpoch: epoch,
+      lastTerm: term,
+      lastSequence: shard.sequence,
     };
   }
 
@@ -194,7 +214,7 @@ export class MemoryMember implements LocalMember {
       role: role === "leader" ? ("leader" as const) : ("replica" as const),
       lagMs: 0,
     };
-    return { ok: true, result, answerer, position: { epoch: shard.epoch, sequence: shard.sequence } };
+    return { ok: true, result, answerer, position: { epoch: shard.epoch, lineage: 0, sequence: shard.sequence } };
   }
 }
 

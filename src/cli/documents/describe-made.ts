@@ -1,0 +1,12 @@
+import type { MadeDocument } from "./make-documents.ts";
+
+/** What was made, a line a shard, for people. */
+export function describeMade(made: readonly MadeDocument[]): string[] {
+  return made.map(({ shard, document }) => {
+    const { leader, inSync, epoch, cause } = document;
+    const others = inSync.flatMap(({ node }) => (node === leader.node ? [] : [node]));
+    const set = others.length === 0 ? "no other copy in sync yet" : `in sync with ${others.join(", ")}`;
+    const loss = cause === "unclean" ? "; what members that did not answer held beyond it is given up" : "";
+    return `Shard ${shard}: ${leader.node} leads from epoch ${epoch} on, ${set}${loss}`;
+  });
+}
