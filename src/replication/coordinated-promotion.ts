@@ -127,8 +127,7 @@ export class CoordinatedPromotion {
     const { leader } = document;
     const leads = answered.some(({ role, store }) => role === "leader" && isSameStore(leader, store));
     const isListed = document.inSync.some((member) => isSameStore(member, state.store));
-    if (state.bootstrap !== null)
-      return { refusal: `${node} is still copying its data; an incomplete copy never leads` };
+    if (state.bootstrap !== null) return { refusal: `${node} is still copying its data: it is not complete` };
     if (isListed && state.damage === null) {
       if (leads) return "handover";
       const advice = `${leader.node} does not lead at the moment: there is nothing to hand over (kv promote)`;

@@ -7,11 +7,13 @@ import type { KnownDocument, ShardRegister } from "./shard-register.ts";
 import type { TermLease } from "./term-lease.ts";
 
 export interface HandoverParts {
-  readonly env: MemberEnvironment;
-  readonly term: LeaderTerm;
-  readonly set: CoordinatedSet;
-  readonly lease: TermLease;
-  readonly register: ShardRegister;
+  readonly env: Pick<MemberEnvironment, "clock" | "timers">;
+  readonly term: Pick<LeaderTerm, "isEnded" | "isSettled" | "successor"> & {
+    readonly operations: Pick<LeaderTerm["operations"], "hold" | "release">;
+  };
+  readonly set: Pick<CoordinatedSet, "handOver">;
+  readonly lease: Pick<TermLease, "suspend">;
+  readonly register: Pick<ShardRegister, "isChanging">;
   /** Who shall lead; null: whoever of the set is ready. */
   readonly successor: NodeName | null;
   /** Whether this member goes on as a replica; false when its process is about to stop. */
