@@ -18,13 +18,22 @@ const HOST = "127.0.0.1";
 const READY_MS_MAX = 30_000;
 const OUTPUT_CHARACTERS_MAX = 20_000;
 
-interface Member {
-  readonly name: string;
+/** Where a member runs: its host, its ports there, and words before its command line. */
+export interface EtcdPlace {
+  readonly host: string;
   readonly port: number;
   readonly peerPort: number;
+  readonly wrapper: readonly string[];
+}
+
+interface Member extends EtcdPlace {
+  readonly name: string;
   child: ChildProcess | null;
   output: string;
 }
+
+// Whatever becomes of this process, its members must not go on.
+const WITH_THIS_PROCESS = ["setpriv", "--pdeathsig", "KILL"];
 
 /**
  * A real etcd of one or three members on free loopback ports, with its data in a temporary folder. Members may be killed, stopped and
@@ -35,18 +44,24 @@ export class EtcdCluster {
   readonly #members: readonly Member[];
   readonly #tls: EtcdTlsFiles | null;
 
-  private constructor(basePort: number, memberCount: number, tls: EtcdTlsFiles | null) {
+  private constructor(places: readonly EtcdPlace[], tls: EtcdTlsFiles | null) {
     this.#tls = tls;
-    this.#members = Array.from({ length: memberCount }, (_, index) => {
-      const port = basePort + 2 * index;
-      return { name: `m${index}`, port, peerPort: port + 1, child: null, output: "" };
-    });
+    this.#members = places.map((place, index) => ({ ...place, name: `m${index}`, child: null, output: "" }));
   }
 
   /** Starts all members and waits until they serve. */
   static async start(memberCount: 1 | 3, tls: EtcdTlsFiles | null = null): Promise<EtcdCluster> {
     const basePort = await findFreePorts(Array.from({ length: 2 * memberCount }, (_, offset) => offset));
-    const cluster = new EtcdCluster(basePort, memberCount, tls);
+    const places = Array.from({ length: memberCount }, (_, index) => {
+      const port = basePort + 2 * index;
+      return { host: HOST, port, peerPort: port + 1, wrapper: WITH_THIS_PROCESS };
+    });
+    return EtcdCluster.startAt(places, tls);
+  }
+
+  /** The same, one member at each place. */
+  static async startAt(places: readonly EtcdPlace[], tls: EtcdTlsFiles | null = null): Promise<EtcdCluster> {
+    const cluster = new EtcdCluster(places, tls);
     try {
       await cluster.startAll();
     } catch (error) {
@@ -58,6 +73,25 @@ export class EtcdCluster {
 
   get ports(): readonly number[] {
     return this.#members.map(({ port }) => port);
+  }
+
+  /** What all members have printed lately, of their present lives. */
+  get output(): string {
+    return this.#members.map(({ name, output }) => `--- ${name}\n${output}`).join("\n");
+  }
+
+  isRunning(index: number): boolean {
+    return this.#member(index).child !== null;
+  }
+
+  /** Where a member keeps its data. */
+  dataDirectory(index: number): string {
+    return join(this.#folder, this.#member(index).name);
+  }
+
+  /** Takes away the data of all members, which must not run. */
+  wipe(): void {
+    for (const { name } of this.#members) rmSync(join(this.#folder, name), { recursive: true, force: true });
   }
 
   async startAll(): Promise<void> {
@@ -92,8 +126,8 @@ export class EtcdCluster {
   /** Which member leads. Only without TLS. */
   async findLeader(): Promise<number> {
     for (const endMs = performance.now() + READY_MS_MAX; performance.now() < endMs;) {
-      for (const [index, { port }] of this.#members.entries()) {
-        const status = await post(port, "/v3/maintenance/status", {});
+      for (const [index, member] of this.#members.entries()) {
+        const status = await post(member, "/v3/maintenance/status", {});
         if (status.leader !== undefined && status.leader === status.header?.member_id) return index;
       }
       await sleep(50);
@@ -103,7 +137,7 @@ export class EtcdCluster {
 
   /** A request of the operator, such as adding a user. Only without TLS. */
   async administer(path: string, body: object, token?: string): Promise<EtcdAnswer> {
-    return post(this.#member(0).port, path, body, token);
+    return post(this.#member(0), path, body, token);
   }
 
   async dispose(): Promise<void> {
@@ -113,8 +147,8 @@ export class EtcdCluster {
 
   #start(member: Member): void {
     const scheme = this.#tls === null ? "http" : "https";
-    const client = `${scheme}://${HOST}:${member.port}`;
-    const peer = `http://${HOST}:${member.peerPort}`;
+    const client = `${scheme}://${member.host}:${member.port}`;
+    const peer = `http://${member.host}:${member.peerPort}`;
     const parameters = [
       ["--name", member.name],
       ["--data-dir", join(this.#folder, member.name)],
@@ -122,14 +156,15 @@ export class EtcdCluster {
       ["--advertise-client-urls", client],
       ["--listen-peer-urls", peer],
       ["--initial-advertise-peer-urls", peer],
-      ["--initial-cluster", this.#members.map(({ name, peerPort }) => `${name}=http://${HOST}:${peerPort}`).join()],
+      [
+        "--initial-cluster",
+        this.#members.map(({ name, host, peerPort }) => `${name}=http://${host}:${peerPort}`).join(),
+      ],
       ["--log-level", "error"],
       ...tlsParameters(this.#tls),
     ].flat();
-    // Whatever becomes of this process, its members must not go on.
-    const child = spawn("setpriv", ["--pdeathsig", "KILL", "etcd", ...parameters], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const [program = "", ...words] = [...member.wrapper, "etcd", ...parameters];
+    const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [child.stdout, child.stderr]) {
       stream.on(
         "data",
@@ -142,9 +177,7 @@ export class EtcdCluster {
   async #waitReady(member: Member): Promise<void> {
     for (const endMs = performance.now() + READY_MS_MAX; performance.now() < endMs;) {
       if (member.child === null || member.child.exitCode !== null) break;
-      if (
-        this.#tls === null ? await isHealthy(member.port) : member.output.length >= 0 && (await accepts(member.port))
-      ) {
+      if (this.#tls === null ? await isHealthy(member) : member.output.length >= 0 && (await accepts(member))) {
         return;
       }
       await sleep(50);
@@ -176,9 +209,9 @@ function tlsParameters(tls: EtcdTlsFiles | null): string[][] {
   return [...own, ["--client-cert-auth"], ["--trusted-ca-file", tls.clientAuthority]];
 }
 
-async function post(port: number, path: string, body: object, token?: string): Promise<EtcdAnswer> {
+async function post({ host, port }: EtcdPlace, path: string, body: object, token?: string): Promise<EtcdAnswer> {
   try {
-    const response = await fetch(`http://${HOST}:${port}${path}`, {
+    const response = await fetch(`http://${host}:${port}${path}`, {
       method: "POST",
       body: JSON.stringify(body),
       headers: token === undefined ? {} : { Authorization: token },
@@ -191,14 +224,14 @@ async function post(port: number, path: string, body: object, token?: string): P
 }
 
 /** It has a leader and serves linearizable reads. */
-async function isHealthy(port: number): Promise<boolean> {
-  return (await post(port, "/v3/kv/range", { key: "AA==" })).header !== undefined;
+async function isHealthy(member: EtcdPlace): Promise<boolean> {
+  return (await post(member, "/v3/kv/range", { key: "AA==" })).header !== undefined;
 }
 
-async function accepts(port: number): Promise<boolean> {
+async function accepts({ host, port }: EtcdPlace): Promise<boolean> {
   const { connect } = await import("node:net");
   return new Promise((resolve) => {
-    const socket = connect({ host: HOST, port });
+    const socket = connect({ host, port });
     socket.once("error", () => resolve(false));
     socket.once("connect", () => {
       socket.destroy();

@@ -13,6 +13,8 @@ interface CopyContent {
   readonly hash: string;
 }
 
+type WholeCluster = Pick<TestCluster, "nodes" | "config">;
+
 /** A member's own account of itself, as `/v1/cluster` gives it. */
 export interface MemberView {
   readonly node: string;
@@ -84,7 +86,7 @@ export async function eventually<Value>(
 }
 
 /** What a member holds of its own shard, by itself: a read that any member may answer is answered by the one asked. */
-async function contentOf(cluster: TestCluster, node: TestNode): Promise<CopyContent> {
+async function contentOf(cluster: WholeCluster, node: TestNode): Promise<CopyContent> {
   const { topology } = cluster.config;
   const hash = createHash("sha256");
   let keys = 0;
@@ -97,7 +99,7 @@ async function contentOf(cluster: TestCluster, node: TestNode): Promise<CopyCont
 }
 
 /** Waits until every member of every shard has all entries of its leader, then demands that all copies are equal. */
-export async function requireEqualCopies(cluster: TestCluster): Promise<readonly CopyContent[]> {
+export async function requireEqualCopies(cluster: WholeCluster): Promise<readonly CopyContent[]> {
   const [first] = cluster.nodes;
   assert(first !== undefined);
   await eventually("every replica has its leader's log", async () => (await allCaughtUp(first)) || undefined);

@@ -63,7 +63,7 @@ function resultOf(operation: RegisterOperation, exchange: Exchange & { kind: "an
     case "delete":
     case "deleteIfVersion":
       if (status === 404) return { kind: "deleted", existed: false };
-      return status === 204 ? { kind: "deleted", existed: true } : undefined;
+      return status === 204 ? { kind: "deleted", existed: true, version } : undefined;
     case "increment": {
       if (status === 409) return { kind: "notAnInteger" };
       const value = /"value":(-?\d+)/.exec(body.toString("utf8"))?.[1];

@@ -22,6 +22,21 @@ export interface TrafficOptions {
   readonly valueBytesMax?: number;
   /** Added to the path of every write of the ledger: `?durability=in-sync`. */
   readonly ledgerQuery?: string;
+  /** How long a client waits for an answer before it counts its operation as lost; default longer than any node takes. */
+  readonly timeoutMs?: (client: number) => number;
+  /** Also records the writes of the ledger, for the check of the log's order. */
+  readonly recordsLedger?: boolean;
+  /** Told of everything that ended, as it ends. */
+  readonly onEnded?: (ended: EndedOperation) => void;
+}
+
+/** An operation that a client was done with just now. */
+export interface EndedOperation {
+  readonly key: string;
+  readonly isRead: boolean;
+  /** Of the run's clock. */
+  readonly calledAtMs: number;
+  readonly outcome: Outcome;
 }
 
 /** A key that is written once. */
@@ -39,6 +54,13 @@ export interface LedgerVerdict {
   readonly missing: readonly string[];
   /** Answered "not applied", and there. */
   readonly resurrected: readonly string[];
+}
+
+interface CountedOperation {
+  readonly key: string;
+  readonly operation: RegisterOperation;
+  readonly outcome: Outcome;
+  readonly calledAtMs: number;
 }
 
 interface HotKey {
@@ -87,7 +109,7 @@ export class Traffic {
   }
 
   /** Clients that begin at once, and end with the test however it ends. */
-  static start(test: TestContext, options: TrafficOptions): Traffic {
+  static start(test: Pick<TestContext, "after">, options: TrafficOptions): Traffic {
     const traffic = new Traffic(options);
     test.after(async () => traffic.stop());
     traffic.#start();
@@ -141,7 +163,7 @@ export class Traffic {
     await this.#readHotKeys(address);
     const violations = checkHistory(this.recorder.history());
     assert.equal(violations.length, 0, violations.map((violation) => violation.report).join("\n\n"));
-    const content = await scanAll(address, this.#ledgerPrefix);
+    const content = await scanAll(address, this.ledgerPrefix);
     const missing: string[] = [];
     const resurrected: string[] = [];
     const counts = { ok: 0, notApplied: 0, unknown: 0 };
@@ -163,22 +185,30 @@ export class Traffic {
     return verdict;
   }
 
-  get #ledgerPrefix(): string {
+  /** Keys of the ledger begin with it. */
+  get ledgerPrefix(): string {
     return `l:${this.#name}:`;
   }
 
   async #runLedgerClient(client: number, random: SeededRandom): Promise<void> {
     const connection = new ClientConnection();
-    const { valueBytesMax = 2000, ledgerQuery = "" } = this.#options;
+    const { valueBytesMax = 2000, ledgerQuery = "", recordsLedger = false } = this.#options;
     for (let count = 0; !this.#isStopping; count++) {
-      const key = `${this.#ledgerPrefix}${client}:${count}`;
+      const key = `${this.ledgerPrefix}${client}:${count}`;
       const value = `${key}|`.padEnd(random.below(valueBytesMax), random.hex64());
       const operation: RegisterOperation = { kind: "put", value };
+      const id = recordsLedger ? this.recorder.invoke(client, key, operation) : null;
+      const calledAtMs = performance.now();
       const request = requestFor(key, operation);
-      const exchange = await connection.send(this.#anyNode(random), { ...request, path: request.path + ledgerQuery });
+      const exchange = await connection.send(this.#anyNode(random), {
+        ...request,
+        path: request.path + ledgerQuery,
+        ...this.#deadline(client),
+      });
       const outcome = this.#judge(operation, exchange);
+      if (id !== null) this.recorder.complete(id, outcome);
       this.ledger.set(key, { value, outcome: outcome.kind });
-      this.#count(operation, outcome);
+      this.#count({ key, operation, outcome, calledAtMs });
       await this.#pause(outcome, random);
     }
     connection.close();
@@ -191,16 +221,25 @@ export class Traffic {
       const operation = chooseOperation(hot, `${client}.${count}`, random);
       const key = hot.name;
       const id = this.recorder.invoke(client, key, operation);
-      const exchange = await connection.send(this.#anyNode(random), requestFor(key, operation));
+      const calledAtMs = performance.now();
+      const exchange = await connection.send(this.#anyNode(random), {
+        ...requestFor(key, operation),
+        ...this.#deadline(client),
+      });
       const outcome = this.#judge(operation, exchange);
       this.recorder.complete(id, outcome);
       if (outcome.kind === "ok" && "version" in outcome.result && hot.name === key) {
         hot.version = outcome.result.version ?? hot.version;
       }
-      this.#count(operation, outcome);
+      this.#count({ key, operation, outcome, calledAtMs });
       await this.#pause(outcome, random);
     }
     connection.close();
+  }
+
+  #deadline(client: number): { readonly timeoutMs?: number } {
+    const { timeoutMs } = this.#options;
+    return timeoutMs === undefined ? {} : { timeoutMs: timeoutMs(client) };
   }
 
   #judge(operation: RegisterOperation, exchange: Exchange): Outcome {
@@ -214,7 +253,8 @@ export class Traffic {
     }
   }
 
-  #count(operation: RegisterOperation, outcome: Outcome): void {
+  #count({ key, operation, outcome, calledAtMs }: CountedOperation): void {
+    this.#options.onEnded?.({ key, isRead: operation.kind === "get", calledAtMs, outcome });
     if (outcome.kind !== "ok") return;
     if (operation.kind === "get") {
       this.answeredReads++;
@@ -257,6 +297,8 @@ export class Traffic {
     const connection = new ClientConnection();
     const keys = new Set(this.recorder.history().map(({ key }) => key));
     for (const key of keys) {
+      // Those are read by a scan.
+      if (key.startsWith(this.ledgerPrefix)) continue;
       const id = this.recorder.invoke(-1, key, { kind: "get" });
       const exchange = await connection.send(address, requestFor(key, { kind: "get" }));
       const outcome = outcomeOf({ kind: "get" }, exchange);

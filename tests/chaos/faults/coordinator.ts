@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Fault } from "../fault.ts";
+import { requireUndisturbed } from "./pause.ts";
+
+const LONG_S = 60;
+/** Within it a leader has given its silent replica up. */
+const NOTICED_MS = 3000;
+
+/** Every process of the coordinator killed, and back after so many seconds. Nobody may notice. */
+export function coordinatorDown(downS: number): Fault {
+  return {
+    kind: `coordinator killed, back after ${downS} s`,
+    isLong: downS >= LONG_S,
+    async inflict(run) {
+      const { coordinator } = run.cluster;
+      await run.steady();
+      const epochs = await run.epochs();
+      const fromMs = performance.now();
+      await coordinator.killAll();
+      await sleep(downS * 1000);
+      run.injected(this.kind);
+      requireUndisturbed(run, { fromMs, epochs, now: await run.epochs() });
+      await coordinator.startAll();
+    },
+  };
+}
+
+/** One member of etcd killed, or as many as make the rest useless. */
+export function etcdMembersKilled(count: 1 | 2, downS: number): Fault {
+  return {
+    kind: count === 1 ? "kill -9 of etcd's leader" : "kill -9 of etcd's quorum",
+    async inflict(run) {
+      const { coordinator } = run.cluster;
+      await run.steady();
+      const epochs = await run.epochs();
+      const fromMs = performance.now();
+      const leader = await coordinator.findLeader();
+      const dead = count === 1 ? [leader] : [leader, (leader + 1) % coordinator.hosts.length];
+      for (const index of dead) await coordinator.kill(index);
+      await sleep(downS * 1000);
+      run.injected(this.kind);
+      requireUndisturbed(run, { fromMs, epochs, now: await run.epochs() });
+      await Promise.all(dead.map(async (index) => coordinator.start(index)));
+    },
+  };
+}
+
+/**
+ * A replica dies while the coordinator is away: nobody may be removed from the set, so writes are refused, and go on when the
+ * coordinator is back.
+ */
+export const coordinatorDownAndReplicaKilled: Fault = {
+  kind: "coordinator killed, then a replica",
+  async inflict(run) {
+    const { coordinator } = run.cluster;
+    const shard = run.anyShard();
+    const replica = await run.replica(shard);
+    await run.steady();
+    await coordinator.killAll();
+    const killedMs = await run.kill(replica);
+    await sleep(NOTICED_MS);
+    const span = { fromMs: killedMs + 100, toMs: performance.now() };
+    const { writes } = run.load.log.counts(span, shard);
+    run.injected(this.kind);
+    if (writes.ok > 0) throw new Error(`${writes.ok} writes of ${shard} were acknowledged without its replica`);
+    const backMs = performance.now();
+    await coordinator.startAll();
+    run.measure(
+      "coordinator back after a replica's death: next write acknowledged after, ms",
+      await run.recovery(shard, backMs),
+    );
+    run.start(replica);
+  },
+};
+
+/** A leader dies while the coordinator is away: nobody leads until it is back. */
+export const coordinatorDownAndLeaderKilled: Fault = {
+  kind: "coordinator killed, then a leader",
+  async inflict(run) {
+    const { coordinator } = run.cluster;
+    const shard = run.anyShard();
+    const leader = await run.leader(shard);
+    await run.steady();
+    await coordinator.killAll();
+    await run.kill(leader);
+    await sleep(NOTICED_MS);
+    run.injected(this.kind);
+    const backMs = performance.now();
+    await coordinator.startAll();
+    run.measure(
+      "coordinator back after a leader's death: next write acknowledged after, ms",
+      await run.recovery(shard, backMs),
+    );
+    run.start(leader);
+  },
+};
