@@ -86,6 +86,7 @@ export class CoordinatedRoles implements Roles {
       office: () => this.#office,
       decide,
       lead: (known) => this.#lead(known, true),
+      giveWay: (known) => this.#giveWay(known),
     });
   }
 
@@ -233,14 +234,26 @@ export class CoordinatedRoles implements Roles {
       return this.#waitFor("This node led with a store that is gone or damaged; another member takes over");
     }
     const isFollowed = duty.kind === "following" && duty.follower.leader === known.document.leader.node;
-    // A leader of whom nobody knew may be about to begin: it gets the time to say so.
-    const isNew = leadership.epoch > (this.#memory.known?.epoch ?? 0);
-    if (isNew) this.#candidacyNotBeforeMs = this.#env.clock.nowMs() + this.#leaseMs;
-    if (!hasRoomFor(() => this.#memory.remember(leadership))) {
+    if (!this.#noteLeader(leadership)) {
       return duty.kind === "following" ? undefined : this.duties.waitForRoom();
     }
     if (!isFollowed) return this.duties.leave(() => this.duties.follow(known.document.leader.node));
     if (this.#mayCandidate(known.document)) this.#seekLeadership(known);
+  }
+
+  /** False: the disk has no room to remember it. A leader of whom nobody knew may be about to begin, and gets the time to. */
+  #noteLeader(leadership: Leadership): boolean {
+    const isNew = leadership.epoch > (this.#memory.known?.epoch ?? 0);
+    if (isNew) this.#candidacyNotBeforeMs = this.#env.clock.nowMs() + this.#leaseMs;
+    return hasRoomFor(() => this.#memory.remember(leadership));
+  }
+
+  /** This member has handed over: the successor hears so at once, and is followed. */
+  #giveWay({ document }: KnownDocument): void {
+    const leadership = leadershipOf(document);
+    this.#noteLeader(leadership);
+    this.#link.send(document.leader.node, "NOT_LEADER", { seenEpoch: document.epoch, leadership });
+    this.duties.leave(() => this.decide());
   }
 
   /** The document names this very store: it led before, or was handed the leadership (§2.9, Restart and Handover). */

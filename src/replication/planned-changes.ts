@@ -1,7 +1,6 @@
 import { KvError } from "../model/errors.ts";
 import { isSameStore } from "../model/leadership.ts";
 import type { NodeName } from "../model/position.ts";
-import { leadershipOf } from "../model/shard-document.ts";
 import type { PromotionReport, PromotionRequest } from "../model/status.ts";
 import { CoordinatedPromotion } from "./coordinated-promotion.ts";
 import type { CoordinatedSet } from "./coordinated-set.ts";
@@ -9,7 +8,6 @@ import type { DutySwitch } from "./duty-switch.ts";
 import { Handover } from "./handover.ts";
 import { leaderNews } from "./member-account.ts";
 import type { HandedOver } from "./messages.ts";
-import { hasRoomFor } from "./no-room.ts";
 import type { RolesParts } from "./roles.ts";
 import type { KnownDocument, ShardRegister } from "./shard-register.ts";
 import type { PromisedLease } from "./term-lease.ts";
@@ -29,6 +27,8 @@ export interface PlannedChangesParts extends RolesParts {
   readonly decide: () => void;
   /** Begins the leadership that the document gives to this member. */
   readonly lead: (known: KnownDocument) => void;
+  /** Leaves the leadership to the successor that the document names. */
+  readonly giveWay: (known: KnownDocument) => void;
 }
 
 /** How long a process that is told to stop waits for others to take over what it does. */
@@ -127,7 +127,7 @@ export class PlannedChanges {
       env,
       register,
       term: duties.duty.term,
-      onHandedOver: (known) => this.#giveWay(known),
+      onHandedOver: this.#parts.giveWay,
       done: (refusal) => {
         this.#handover = null;
         const { shard } = config;
@@ -137,15 +137,6 @@ export class PlannedChanges {
       },
     });
     this.#handover.start();
-  }
-
-  /** The successor leads: it hears so at once, and this member follows it. */
-  #giveWay({ document }: KnownDocument): void {
-    const { memory, link, duties, decide } = this.#parts;
-    const leadership = leadershipOf(document);
-    hasRoomFor(() => memory.remember(leadership));
-    link.send(document.leader.node, "NOT_LEADER", { seenEpoch: document.epoch, leadership });
-    duties.leave(decide);
   }
 
   /** By the operator's word: writes that only others have are given up, and the document says so (§2.4, unclean). */
