@@ -81,7 +81,7 @@ function inUseMessage(address: HostPort, found: FoundProcess | null): string {
 }
 
 function isNode({ command }: FoundProcess): boolean {
-  return /\bkv\.[tj]s serve\b/.test(command);
+  return /\bkv\.[tj]s (?:serve|coordinator)\b/.test(command);
 }
 
 function isUp({ command }: FoundProcess): boolean {

@@ -1,7 +1,6 @@
 import { styleText } from "node:util";
-import type { NodeName } from "../model/position.ts";
-import type { PlannedNode } from "./node-child.ts";
 import { renderLogLine } from "./node-log-line.ts";
+import type { PlannedProcess } from "./planned-process.ts";
 
 const COLOURS = ["cyan", "magenta", "yellow", "green", "blue", "cyanBright", "magentaBright", "yellowBright"] as const;
 /** A line of a node's log below the level of errors. */
@@ -10,43 +9,43 @@ const CHATTER = /^\{"level":[1-4]0,/;
 const WITHHELD_MAX = 40;
 
 /**
- * The nodes' lines, each behind its node's name in the node's colour.
+ * The processes' lines, each behind its process's name in the process's colour.
  *
  * While the cluster starts, nodes look for each other and say so in a hundred lines: these are withheld, but for errors,
- * until `showAll`, and then forgotten. When the start fails, `showWithheld` prints the last ones of a node.
+ * until `showAll`, and then forgotten. When the start fails, `showWithheld` prints the last ones of a process.
  */
 export class ClusterOutput {
-  readonly #prefixes: ReadonlyMap<NodeName, string>;
-  readonly #withheld = new Map<NodeName, string[]>();
+  readonly #prefixes: ReadonlyMap<string, string>;
+  readonly #withheld = new Map<string, string[]>();
   #isQuiet: boolean;
 
-  constructor(nodes: readonly PlannedNode[], isVerbose: boolean) {
-    const width = Math.max(...nodes.map((planned) => labelOf(planned).length));
+  constructor(processes: readonly PlannedProcess[], isVerbose: boolean) {
+    const width = Math.max(...processes.map(({ label }) => label.length));
     this.#prefixes = new Map(
-      nodes.map((planned, index) => {
-        const label = labelOf(planned).padEnd(width);
-        return [planned.node, styleText(COLOURS[index % COLOURS.length] ?? "cyan", `${label} |`)] as const;
+      processes.map(({ name, label: text }, index) => {
+        const label = text.padEnd(width);
+        return [name, styleText(COLOURS[index % COLOURS.length] ?? "cyan", `${label} |`)] as const;
       }),
     );
     this.#isQuiet = !isVerbose;
   }
 
-  /** A line that a node printed. */
-  nodeLine(node: NodeName, line: string): void {
-    const rendered = `${this.#prefixes.get(node) ?? node} ${renderLogLine(node, line)}`;
+  /** A line that a process printed. */
+  lineOf(name: string, line: string): void {
+    const rendered = `${this.#prefixes.get(name) ?? name} ${renderLogLine(name, line)}`;
     if (!this.#isQuiet || !CHATTER.test(line)) {
       console.log(rendered);
       return;
     }
-    const lines = this.#withheld.get(node) ?? [];
+    const lines = this.#withheld.get(name) ?? [];
     lines.push(rendered);
     if (lines.length > WITHHELD_MAX) lines.shift();
-    this.#withheld.set(node, lines);
+    this.#withheld.set(name, lines);
   }
 
-  /** A line about a node; never withheld. */
-  newsOf(node: NodeName, line: string): void {
-    console.log(`${this.#prefixes.get(node) ?? node} ${line}`);
+  /** A line about a process; never withheld. */
+  newsOf(name: string, line: string): void {
+    console.log(`${this.#prefixes.get(name) ?? name} ${line}`);
   }
 
   showAll(): void {
@@ -54,12 +53,8 @@ export class ClusterOutput {
     this.#withheld.clear();
   }
 
-  showWithheld(node: NodeName): void {
-    for (const line of this.#withheld.get(node) ?? []) console.log(line);
-    this.#withheld.delete(node);
+  showWithheld(name: string): void {
+    for (const line of this.#withheld.get(name) ?? []) console.log(line);
+    this.#withheld.delete(name);
   }
-}
-
-function labelOf({ shard, node }: PlannedNode): string {
-  return `${shard} ${node}`;
 }

@@ -1,27 +1,27 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { KvError } from "../model/errors.ts";
+import { ClusterChild } from "./cluster-child.ts";
 import type { ClusterOutput } from "./cluster-output.ts";
 import { CommandFailure } from "./command-failure.ts";
-import { NodeChild, type PlannedNode } from "./node-child.ts";
 import { NodeHttp } from "./node-http.ts";
+import type { PlannedProcess } from "./planned-process.ts";
 
 export interface SupervisorOptions {
-  readonly nodes: readonly PlannedNode[];
+  readonly processes: readonly PlannedProcess[];
   readonly restarts: boolean;
   readonly output: ClusterOutput;
 }
 
-/** A node of the cluster: its process, and how its last starts went. */
+/** A process of the cluster, and how its last starts went. */
 interface Watched {
-  readonly planned: PlannedNode;
-  child: NodeChild | null;
+  readonly planned: PlannedProcess;
+  child: ClusterChild | null;
   startedAtMs: number;
   wasReady: boolean;
   /** Starts in a row that ended within moments. */
   quickEnds: number;
 }
 
-const RESTART_MS = 1000;
 const RESTART_MS_MAX = 10_000;
 const QUICK_END_MS = 3000;
 const READY_POLL_MS = 50;
@@ -29,10 +29,10 @@ const READY_TIMEOUT_MS = 2000;
 const STOP_MS_MAX = 15_000;
 
 /**
- * Runs the nodes of a cluster on this machine.
+ * Runs the processes of a cluster that belong on this machine.
  *
- * Owns their processes. A node that dies is started again after a second, longer when it keeps dying at once; one that ends
- * with an error before it was ever ready ends the whole start instead, because its message tells what to mend. After `stop`
+ * One that dies is started again after a moment, longer when it keeps dying at once; one that ends with an error before it was
+ * ever ready ends the whole start instead, because its message tells what to mend. After `stop`
  * nothing is started any more and every child is gone.
  */
 export class ClusterSupervisor {
@@ -44,7 +44,7 @@ export class ClusterSupervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#watched = options.nodes.map((planned) => ({
+    this.#watched = options.processes.map((planned) => ({
       planned,
       child: null,
       startedAtMs: 0,
@@ -54,11 +54,7 @@ export class ClusterSupervisor {
   }
 
   start(): void {
-    for (const watched of this.#watched) this.#startNode(watched);
-  }
-
-  get nodeCount(): number {
-    return this.#watched.length;
+    for (const watched of this.#watched) this.#startProcess(watched);
   }
 
   get isStopping(): boolean {
@@ -66,8 +62,8 @@ export class ClusterSupervisor {
   }
 
   /**
-   * Waits until every node says that it is ready, or `stop` is called. `onWaiting` is called every `reportMs` with those that
-   * are not, and why. Throws the failure of a node that ended before it was ready.
+   * Waits until every process says that it serves, or `stop` is called. `onWaiting` is called every `reportMs` with those that
+   * do not, and why. Throws the failure of one that ended before it did.
    */
   async waitReady(reportMs: number, onWaiting: (waiting: readonly string[]) => void): Promise<void> {
     let reportAtMs = performance.now() + reportMs;
@@ -84,7 +80,7 @@ export class ClusterSupervisor {
     }
   }
 
-  /** Tells every node to stop and waits for the last one; who does not end in time is killed. */
+  /** Tells every process to stop and waits for the last one; who does not end in time is killed. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     for (const { child } of this.#watched) child?.stop();
@@ -96,11 +92,11 @@ export class ClusterSupervisor {
     this.#http.close();
   }
 
-  /** Kills every node at once. Nothing acknowledged is lost: what was answered is on disk. */
+  /** Kills every process at once. Nothing acknowledged is lost: what was answered is on disk. */
   kill(): void {
     this.#isStopping = true;
     for (const { planned, child } of this.#running()) {
-      this.#options.output.newsOf(planned.node, "is killed");
+      this.#options.output.newsOf(planned.name, "is killed");
       child?.kill();
     }
   }
@@ -109,11 +105,11 @@ export class ClusterSupervisor {
     return this.#watched.filter(({ child }) => child !== null && !child.hasExited);
   }
 
-  #startNode(watched: Watched): void {
+  #startProcess(watched: Watched): void {
     const { planned } = watched;
     watched.startedAtMs = performance.now();
-    watched.child = new NodeChild(planned, {
-      onLine: (line) => this.#options.output.nodeLine(planned.node, line),
+    watched.child = new ClusterChild(planned, {
+      onLine: (line) => this.#options.output.lineOf(planned.name, line),
       onExit: (how, exitCode) => this.#onExit(watched, how, exitCode),
     });
   }
@@ -124,39 +120,37 @@ export class ClusterSupervisor {
     const { planned, wasReady } = watched;
     const { output, restarts } = this.#options;
     if (!wasReady && exitCode !== null) {
-      output.showWithheld(planned.node);
-      this.#failure = new CommandFailure(
-        `${planned.node} (${planned.shard}) ${how} before it was ready; its lines above say why`,
-      );
+      output.showWithheld(planned.name);
+      this.#failure = new CommandFailure(`${planned.label} ${how} before it was ready; its lines above say why`);
       return;
     }
     if (!restarts) {
-      output.newsOf(planned.node, `${how} and stays down (--no-restart)`);
+      output.newsOf(planned.name, `${how} and stays down (--no-restart)`);
       return;
     }
     const isQuick = performance.now() - watched.startedAtMs < QUICK_END_MS;
     watched.quickEnds = isQuick ? watched.quickEnds + 1 : 0;
-    const pauseMs = Math.min(RESTART_MS * 2 ** Math.max(0, watched.quickEnds - 1), RESTART_MS_MAX);
-    output.newsOf(planned.node, `${how}; it is started again in ${pauseMs / 1000} s`);
+    const pauseMs = Math.min(planned.restartMs * 2 ** Math.max(0, watched.quickEnds - 1), RESTART_MS_MAX);
+    output.newsOf(planned.name, `${how}; it is started again in ${pauseMs / 1000} s`);
     setTimeout(() => {
-      if (!this.#isStopping) this.#startNode(watched);
+      if (!this.#isStopping) this.#startProcess(watched);
     }, pauseMs);
   }
 
-  /** null when the node is ready. */
+  /** null when the process serves. */
   async #unreadiness(watched: Watched): Promise<string | null> {
     if (watched.wasReady) return null;
-    const { node } = watched.planned;
+    const { name, readyPath: path } = watched.planned;
     try {
-      const answer = await this.#http.ask(node, { method: "GET", path: "/readyz", timeoutMs: READY_TIMEOUT_MS });
+      const answer = await this.#http.ask(name, { method: "GET", path, timeoutMs: READY_TIMEOUT_MS });
       if (answer.status === 200) {
         watched.wasReady = true;
         return null;
       }
-      return `${node}: ${detailOf(answer.body)}`;
+      return `${name}: ${detailOf(answer.body)}`;
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
-      return `${node}: does not answer yet`;
+      return `${name}: does not answer yet`;
     }
   }
 }

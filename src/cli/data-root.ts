@@ -59,6 +59,11 @@ export class DataRoot {
     return left;
   }
 
+  /** Where the embedded coordinator keeps its documents. No node's directory can have this name: those have a dash. */
+  get coordinatorDirectory(): string {
+    return join(this.path, "coordinator");
+  }
+
   /** Where a node keeps its data: named for people, by shard and address. */
   directoryOf(shard: string, node: NodeName): string {
     return join(this.path, `${shard}-${node.replaceAll(/[^A-Za-z0-9.]/g, "-")}`);

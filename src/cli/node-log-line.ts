@@ -18,7 +18,9 @@ export function renderLogLine(node: NodeName, line: string): string {
   if (fields === null || typeof message !== "string") return line;
   const level = LEVELS.get(Number(fields.get("level"))) ?? "info";
   // Every line names its own node, which stands in front anyway; another one is part of what is told.
-  const told = [...fields].filter(([name, value]) => !HIDDEN.has(name) && !(name === "node" && value === node));
+  const told = [...fields].filter(
+    ([name, value]) => !HIDDEN.has(name) && !((name === "node" || name === "coordinator") && value === node),
+  );
   const text = [message, ...told.map(([name, value]) => styleText("dim", `${name}=${fieldText(value)}`))].join(" ");
   const time = new Date(Number(fields.get("time") ?? Date.now())).toTimeString().slice(0, 8);
   if (level === "info") return `${styleText("dim", time)} ${text}`;

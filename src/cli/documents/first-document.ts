@@ -21,8 +21,14 @@ export interface FirstDocumentParts {
   readonly token: string;
 }
 
-/** A document, or why there must not be one: a sentence without its end, naming the shard. */
-export type FirstDocument = ShardDocument | { readonly refusal: string };
+/** Why a shard must not have a document yet: a sentence without its end, naming the shard. */
+export interface DocumentRefusal {
+  readonly refusal: string;
+  /** Only members that do not answer stand in the way. */
+  readonly isSilence: boolean;
+}
+
+export type FirstDocument = ShardDocument | DocumentRefusal;
 
 /**
  * The document with which a shard begins to be coordinated, or begins anew (rule C5, §2.14). Pure.
@@ -33,37 +39,31 @@ export type FirstDocument = ShardDocument | { readonly refusal: string };
  */
 export function firstDocument(parts: FirstDocumentParts): FirstDocument {
   const { shard, accounts, forces } = parts;
-  const silent = shard.members.filter(({ node }) => !accounts.some((account) => account.store.node === node));
-  const refusal = refusalOf(
-    parts,
-    silent.map(({ node }) => node),
-  );
-  if (refusal !== null) return { refusal };
+  const silent = shard.members
+    .map(({ node }) => node)
+    .filter((node) => !accounts.some(({ store }) => store.node === node));
+  const refusal = refusalOf(parts);
+  if (refusal !== null) return { refusal, isSilence: false };
+  if (silent.length > 0 && !forces) return { refusal: silenceOf(shard, silent), isSilence: true };
   const whole = accounts.filter(({ complete }) => complete).sort(byLogEnd);
   const [highest] = whole;
-  if (highest === undefined) return { refusal: `No copy of shard ${shard.name} is whole` };
+  if (highest === undefined) return { refusal: `No copy of shard ${shard.name} is whole`, isSilence: false };
   const damaged = accounts.find((account) => !account.complete && byLogEnd(account, highest) < 0);
   if (damaged !== undefined && !forces) {
-    return {
-      refusal: `${damaged.store.node} of shard ${shard.name} has the longest log, but its copy is damaged or not finished`,
-    };
+    const what = "has the longest log, but its copy is damaged or not finished";
+    return { refusal: `${damaged.store.node} of shard ${shard.name} ${what}`, isSilence: false };
   }
-  const isLossy = silent.length > 0 || damaged !== undefined;
-  return documentOf(
-    parts,
-    whole.filter((account) => byLogEnd(account, highest) === 0),
-    isLossy,
-  );
+  const equals = whole.filter((account) => byLogEnd(account, highest) === 0);
+  return documentOf(parts, equals, silent.length > 0 || damaged !== undefined);
 }
 
-function refusalOf(
-  { shard, accounts, adopts, forces }: FirstDocumentParts,
-  silent: readonly NodeName[],
-): string | null {
+function silenceOf(shard: Shard, silent: readonly NodeName[]): string {
+  const verb = silent.length === 1 ? "does" : "do";
+  return `${silent.join(" and ")} of shard ${shard.name} ${verb} not answer, and may hold what the others lack`;
+}
+
+function refusalOf({ shard, accounts, adopts }: FirstDocumentParts): string | null {
   const { name } = shard;
-  if (silent.length > 0 && !forces) {
-    return `${silent.join(" and ")} of shard ${name} ${silent.length === 1 ? "does" : "do"} not answer, and may hold what the others lack`;
-  }
   const holder = accounts.find(({ lastSequence, complete }) => lastSequence > 0 || !complete);
   if (holder !== undefined && !adopts) return `${holder.store.node} holds data of shard ${name} already`;
   const leader = accounts.find(({ role }) => role === "leader");

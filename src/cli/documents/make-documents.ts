@@ -6,7 +6,7 @@ import type { ClusterConfig } from "../../server/config.ts";
 import { CommandFailure } from "../command-failure.ts";
 import { type ClusterDocuments, readDocuments, writeFrame, writeShard } from "./cluster-documents.ts";
 import type { CoordinatorSession } from "./coordinator-session.ts";
-import { firstDocument } from "./first-document.ts";
+import { type DocumentRefusal, firstDocument } from "./first-document.ts";
 import { collectAccounts } from "./node-accounts.ts";
 
 export interface MakeOptions {
@@ -22,9 +22,14 @@ export interface MadeDocument {
   readonly document: ShardDocument;
 }
 
+/** Nothing stands in the way but members that do not answer: they may soon. */
+export class MembersSilent extends CommandFailure {
+  override readonly name: string = "MembersSilent";
+}
+
 /**
  * Makes the documents that a cluster does not have yet (rule C5): none when it has all, what is missing when an earlier run did not
- * get to its end. Nothing is written unless every missing one can be. Throws CommandFailure with the reasons otherwise, UNREACHABLE
+ * get to its end. Nothing is written unless every missing one can be. Throws CommandFailure or MembersSilent with the reasons otherwise, UNREACHABLE
  * while the coordinator does not answer.
  */
 export async function makeDocuments(
@@ -39,7 +44,7 @@ export async function makeDocuments(
   const { accounts } = await collectAccounts(config, options.waitMs);
   const clusterId = clusterIdOf([...accounts.values()], present);
   const random = new SystemRandom();
-  const refusals: string[] = [];
+  const refusals: DocumentRefusal[] = [];
   const made = missing.flatMap((shard): MadeDocument[] => {
     const document = firstDocument({
       shard,
@@ -53,10 +58,10 @@ export async function makeDocuments(
       token: `init/${random.uuid()}`,
     });
     if (!("refusal" in document)) return [{ shard: shard.name, document }];
-    refusals.push(document.refusal);
+    refusals.push(document);
     return [];
   });
-  if (refusals.length > 0) throw new CommandFailure(explain(refusals, options.adopts));
+  if (refusals.length > 0) throw failureOf(refusals, options.adopts);
   await writeFrame(session, config, { present, clusterId });
   for (const { shard, document } of made) {
     await writeShard(session, { cluster, shard, revision: NO_REVISION }, document);
@@ -74,9 +79,10 @@ function clusterIdOf(accounts: readonly NodeAccount[], { meta }: ClusterDocument
   );
 }
 
-function explain(refusals: readonly string[], adopts: boolean): string {
+function failureOf(refusals: readonly DocumentRefusal[], adopts: boolean): CommandFailure {
   const advice = adopts
     ? "no document was made"
     : "no document was made; data of static mode are taken over with: kv init --adopt";
-  return [...refusals, advice].join("\n  ");
+  const message = [...refusals.map(({ refusal }) => refusal), advice].join("\n  ");
+  return refusals.every(({ isSilence }) => isSilence) ? new MembersSilent(message) : new CommandFailure(message);
 }

@@ -1,41 +1,31 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { NodeName } from "../model/position.ts";
 import { STOP_MESSAGE } from "../server/process-ending.ts";
+import type { PlannedProcess } from "./planned-process.ts";
 
 /** As in scripts/node-runtime.sh, for an installed package: freed large values go back to the system. Only glibc looks at it. */
 const MALLOC_SETTINGS = { MALLOC_MMAP_THRESHOLD_: "1048576", MALLOC_TRIM_THRESHOLD_: "8388608" };
 
-/** A node that `kv up` runs. */
-export interface PlannedNode {
-  readonly node: NodeName;
-  readonly shard: string;
-  /** In the file; who leads is decided by the members. */
-  readonly isReplica: boolean;
-  readonly dataDirectory: string;
-  readonly configFile: string;
-}
-
 export interface ChildEvents {
   readonly onLine: (line: string) => void;
-  /** `how` completes "The node …": "ended with exit code 1", "was killed by SIGKILL". */
+  /** `how` completes "The process …": "ended with exit code 1", "was killed by SIGKILL". */
   readonly onExit: (how: string, exitCode: number | null) => void;
 }
 
 /**
- * One node as a child process, in the process group of `kv up`.
+ * One process of the cluster as a child, in the process group of `kv up`.
  *
  * Owns the process and the channel to it. A child stops when it is told to, or when the channel closes because `kv up` is
- * gone, however it went: no node outlives it. `onExit` is called once.
+ * gone, however it went: none outlives it. `onExit` is called once.
  */
-export class NodeChild {
+export class ClusterChild {
   readonly #process: ChildProcess;
   #hasExited = false;
 
-  constructor(planned: PlannedNode, events: ChildEvents) {
+  constructor({ words }: PlannedProcess, events: ChildEvents) {
     const program = fileURLToPath(new URL("./kv.ts", import.meta.url));
-    this.#process = spawn(process.execPath, [...process.execArgv, program, ...serveArguments(planned)], {
+    this.#process = spawn(process.execPath, [...process.execArgv, program, ...words], {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       env: { ...MALLOC_SETTINGS, ...process.env },
     });
@@ -67,20 +57,4 @@ export class NodeChild {
   kill(): void {
     this.#process.kill("SIGKILL");
   }
-}
-
-function serveArguments(planned: PlannedNode): string[] {
-  return [
-    "serve",
-    "--shard",
-    planned.shard,
-    ...(planned.isReplica ? ["--replica"] : []),
-    "--http-addr",
-    planned.node,
-    "--db-location",
-    planned.dataDirectory,
-    "--config-file",
-    planned.configFile,
-    "--started-together",
-  ];
 }

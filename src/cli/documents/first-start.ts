@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { KvError } from "../../model/errors.ts";
+import type { ClusterConfig } from "../../server/config.ts";
+import { CoordinatorSession } from "./coordinator-session.ts";
+import { describeMade } from "./describe-made.ts";
+import { makeDocuments, MembersSilent } from "./make-documents.ts";
+
+export interface FirstStartParts {
+  readonly config: ClusterConfig;
+  /** The start was given up. */
+  readonly isOver: () => boolean;
+  readonly say: (line: string) => void;
+}
+
+const ACCOUNTS_MS = 1000;
+const PAUSE_MS = 250;
+const REPORT_MS = 10_000;
+
+/**
+ * Makes the documents of a cluster that starts for the first time with its coordinator, what it holds from static mode included,
+ * as soon as the coordinator and all members answer (rule C5). Waits for both, and says so; throws what waiting does not mend.
+ */
+export async function makeDocumentsAtStart({ config, isOver, say }: FirstStartParts): Promise<void> {
+  const session = CoordinatorSession.open(config);
+  let reportAtMs = performance.now() + REPORT_MS;
+  try {
+    while (!isOver()) {
+      const reason = await attempt(session, config, say);
+      if (reason === null) return;
+      if (performance.now() > reportAtMs) {
+        reportAtMs = performance.now() + REPORT_MS;
+        say(`The cluster's documents are still to be made: ${reason}`);
+      }
+      await sleep(PAUSE_MS);
+    }
+  } finally {
+    session.close();
+  }
+}
+
+/** null when they are there; else what is waited for. */
+async function attempt(
+  session: CoordinatorSession,
+  config: ClusterConfig,
+  say: (line: string) => void,
+): Promise<string | null> {
+  try {
+    const made = await makeDocuments(session, config, { adopts: true, waitMs: ACCOUNTS_MS });
+    for (const line of describeMade(made)) say(line);
+    return null;
+  } catch (error) {
+    const isPassing = error instanceof MembersSilent || (error instanceof KvError && error.code === "UNREACHABLE");
+    if (isPassing) return error.message;
+    throw error;
+  }
+}
