@@ -49,7 +49,11 @@ export type ErrorCode =
   | "UNKNOWN_FORMAT"
   | "DATA_CORRUPT"
   | "ADDRESS_IN_USE"
-  | "DOCUMENT_INVALID";
+  | "DOCUMENT_INVALID"
+  | "REQUEST_ID_REUSED"
+  | "INVALID_TOKEN"
+  | "POSITION_NOT_HELD"
+  | "TOO_MANY_REQUEST_IDS";
 
 /** What is known of an error besides its sentence. */
 export interface ErrorKind {
@@ -97,6 +101,14 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   BAD_REQUEST: notApplied(20, 400, "ERR", "the bytes are not valid HTTP"),
   NOT_A_FLOAT: notApplied(21, 409, "ERR", "the stored value, or the increment, is not a floating point number"),
   FLOAT_OVERFLOW: notApplied(22, 409, "ERR", "the result would not be a finite number"),
+  REQUEST_ID_REUSED: notApplied(23, 422, "ERR", "another request was made with the same Idempotency-Key"),
+  INVALID_TOKEN: notApplied(24, 400, "ERR", "the KV-Token is malformed, or of another cluster"),
+  POSITION_NOT_HELD: notApplied(
+    25,
+    409,
+    "ERR",
+    "what the KV-Token stands for is not in the shard's history: it was lost in a failover, or is still to come",
+  ),
 
   NOT_LEADER: tryAgain(30, 503, "TRYAGAIN", "the node asked does not lead the shard"),
   NO_LEADER: tryAgain(31, 503, "TRYAGAIN", "no leader of the shard is known"),
@@ -115,6 +127,8 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorKind>> = {
   WRONG_CLUSTER: notApplied(44, 409, "ERR", "the node belongs to another cluster"),
   PROTOCOL: notApplied(45, 400, "ERR", "the bytes do not follow the protocol between nodes"),
   UNAUTHORIZED: notApplied(46, 401, "NOAUTH", "the shared secret or token is missing or wrong"),
+
+  TOO_MANY_REQUEST_IDS: tryAgain(47, 503, "TRYAGAIN", "the shard remembers as many Idempotency-Keys as it may"),
 
   UNKNOWN_OUTCOME: {
     wire: 60,

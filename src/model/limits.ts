@@ -39,6 +39,18 @@ export const LIMITS = {
   writeWaitMsMax: 5000,
   /** How long a read waits for what it saw to be committed (rule R2). */
   readWaitMsMax: 1000,
+  /** How long a replica waits for what the asker has seen, before the leader is asked (§2.13). */
+  sessionWaitMsMax: 250,
+  /** Reads of one replica that wait for what their askers have seen. */
+  sessionReadsMax: 10_000,
+
+  /** Characters of a request id (rule U2), and how long one is remembered at least, by the log clock. */
+  requestIdBytesMax: 64,
+  requestIdKeptMs: 900_000,
+  /** Request ids that one shard remembers. */
+  requestIdsMax: 1_000_000,
+  /** What is kept of a result, to be given again: more only reads make, which need no request id. */
+  keptResultBytesMax: 65_536,
   /** Operations of one shard parked until the log has prepared its next segment. */
   parkedOperationsMax: 10_000,
 

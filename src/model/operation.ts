@@ -161,12 +161,23 @@ export interface ClearOperation {
 /** What a client asks of one shard. Evaluated once, by the leader, into mutations. */
 export type Operation = KeyOperation | BatchOperation | ScanOperation | ClearOperation;
 
-/** How the asker wants it done. */
+/**
+ * `linearizable` is answered by the leader under its lease; `strict` by the leader, which asks its replicas anew instead of
+ * trusting a clock; `eventual` by any member, from committed data only (§2.13).
+ */
+export type Consistency = "linearizable" | "strict" | "eventual";
+
+/** How the asker wants it done. What is not given is left out: most requests give nothing. */
 export interface RequestOptions {
-  /** `linearizable` is answered by the leader; `eventual` by any member, from committed data only. */
-  readonly consistency: "linearizable" | "eventual";
+  readonly consistency: Consistency;
   /** `null`: what the cluster's `replication` says (rule K4). */
   readonly durability: "async" | "in-sync" | null;
+  /** What the asker has seen: an answer of that shard has seen it as well, or there is none. */
+  readonly seen?: SeenPosition;
+  /** An `eventual` answer shows everything that was committed so many milliseconds ago (rule R8). */
+  readonly maxLagMs?: number;
+  /** 1 to 64 printable ASCII characters: the operation's effect happens once, however often it is asked for (rule U2). */
+  readonly requestId?: string;
 }
 
 export const DEFAULT_OPTIONS: RequestOptions = { consistency: "linearizable", durability: null };
@@ -213,8 +224,15 @@ export interface Answerer {
 
 /** Where in the shard's log an answer stands: what it wrote, or what it saw. */
 export interface Position {
+  /** The leadership that the entry at `sequence` belongs to, and how many promotions before it may have lost data. */
   readonly epoch: Epoch;
+  readonly lineage: number;
   readonly sequence: Sequence;
+}
+
+/** A position, and whose it is. */
+export interface SeenPosition extends Position {
+  readonly shard: string;
 }
 
 /** One answer to one request: exactly one of `result` and `error` is set. */

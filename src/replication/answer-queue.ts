@@ -1,10 +1,13 @@
 import type { Reply, ReplyCallback } from "../model/operation.ts";
 import type { Sequence } from "../model/position.ts";
+import type { Beacon } from "./read-lease.ts";
 
 /** An answer that is known but must not go out before what it depends on is safe. */
 export interface PendingAnswer {
   readonly sequence: Sequence;
   readonly isWrite: boolean;
+  /** Of a strict read: what must have been echoed before it goes out is newer than this beacon. */
+  readonly after: Beacon | null;
   readonly deadlineMs: number;
   readonly reply: Reply;
   readonly done: ReplyCallback;

@@ -3,15 +3,14 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { fuzzRuns } from "../../tests/support/byte-mutations.ts";
 import { readAll } from "../../tests/support/log-fixture.ts";
+import { errorOf, get, increment, OperationsWorld, set, summaryOf } from "../../tests/support/operations-world.ts";
 import { proveCaught } from "../../tests/support/prove-caught.ts";
-import { StoreFixture } from "../../tests/support/store-fixture.ts";
 import { decodeEntry, SPACE } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
 import { keyOfText } from "../model/key.ts";
 import { LIMITS } from "../model/limits.ts";
-import type { Condition, KeyOperation, Operation, Reply, RequestOptions } from "../model/operation.ts";
-import { ClientOperations } from "./client-operations.ts";
-import { PendingAnswers, type Guarantee } from "./pending-answers.ts";
+import type { Reply, RequestOptions } from "../model/operation.ts";
+import type { Guarantee } from "./pending-answers.ts";
 
 const ASYNC: RequestOptions = { consistency: "linearizable", durability: "async" };
 const IN_SYNC: RequestOptions = { consistency: "linearizable", durability: "in-sync" };
@@ -19,7 +18,7 @@ const PLAIN: RequestOptions = { consistency: "linearizable", durability: null };
 
 describe("a write", () => {
   test("is answered when it is flushed, not before, with its place in the log", () => {
-    const world = new World();
+    const world = new OperationsWorld();
     world.fixture.disk.faults.flushMs = () => 100;
     const [reply] = world.ask(set("k", "v"));
     world.timers.advance(99);
@@ -28,7 +27,7 @@ describe("a write", () => {
     const answer = reply();
     assert.ok(answer?.ok === true);
     assert.deepEqual(answer.result, { kind: "written", version: 2, created: true, old: null });
-    assert.deepEqual(answer.position, { epoch: 1, sequence: 2 });
+    assert.deepEqual(answer.position, { epoch: 1, lineage: 0, sequence: 2 });
     assert.deepEqual(answer.answerer, { shard: "Delhi", node: "a", role: "leader", lagMs: 0 });
   });
 
@@ -42,7 +41,7 @@ describe("a write", () => {
       ["in-sync", IN_SYNC, true],
     ];
     for (const [cluster, options, waitsForInSync] of table) {
-      const world = new World(cluster);
+      const world = new OperationsWorld(cluster);
       world.replicasAnswer = false;
       const [reply] = world.ask(set("k", "v"), options);
       world.settle();
@@ -54,7 +53,7 @@ describe("a write", () => {
   });
 
   test("whose flush never ends is unknown after five seconds, and stays in the log (K3)", () => {
-    const world = new World("in-sync");
+    const world = new OperationsWorld("in-sync");
     world.replicasAnswer = false;
     const [reply] = world.ask(set("k", "v"));
     world.timers.advance(LIMITS.writeWaitMsMax + 100);
@@ -63,7 +62,7 @@ describe("a write", () => {
   });
 
   test("clears all rows of the shard in its place in the order", () => {
-    const world = new World();
+    const world = new OperationsWorld();
     const replies = [
       ...world.ask(set("a", "1")),
       ...world.ask({ kind: "clear" }),
@@ -82,7 +81,7 @@ describe("a write", () => {
 describe("reading and writing in one step", () => {
   test("two increments that come at once both count (S8, M70)", () => {
     proveCaught("M70", () => {
-      const world = new World();
+      const world = new OperationsWorld();
       const replies = [...world.ask(increment("n")), ...world.ask(increment("n")), ...world.ask(increment("n"))];
       world.settle();
       assert.deepEqual(
@@ -95,7 +94,7 @@ describe("reading and writing in one step", () => {
 
   test("of two writers with the same condition one wins, also when both come in one batch (S8, M70)", () => {
     proveCaught("M70", () => {
-      const world = new World();
+      const world = new OperationsWorld();
       const replies = [1, 2].flatMap((i) => world.ask(set("k", `v${i}`, { kind: "absent" })));
       world.settle();
       assert.deepEqual(
@@ -107,7 +106,7 @@ describe("reading and writing in one step", () => {
 
   test("two writes never share a version, so that a condition on the first fails after the second (G2, M101)", () => {
     proveCaught("M101", () => {
-      const world = new World();
+      const world = new OperationsWorld();
       const [first, second] = [...world.ask(set("k", "1")), ...world.ask(set("k", "2"))];
       world.settle();
       const answer = first?.();
@@ -124,7 +123,7 @@ describe("reading and writing in one step", () => {
 describe("a read", () => {
   test("answers with the newest write, and waits for that write's commit (R1, R2, M45)", () => {
     proveCaught("M45", () => {
-      const world = new World("in-sync");
+      const world = new OperationsWorld("in-sync");
       world.replicasAnswer = false;
       world.ask(set("k", "new"));
       const [reply] = world.ask(get("k"));
@@ -138,7 +137,7 @@ describe("a read", () => {
 
   test("that was refused or found nothing is a read all the same (R6, M48)", () => {
     proveCaught("M48", () => {
-      const world = new World("in-sync");
+      const world = new OperationsWorld("in-sync");
       world.replicasAnswer = false;
       world.ask(set("k", "text"));
       const late = [set("k", "x", { kind: "absent" }), increment("k"), get("missing")];
@@ -154,7 +153,7 @@ describe("a read", () => {
   });
 
   test("of what nobody wrote since is answered at once", () => {
-    const world = new World("in-sync");
+    const world = new OperationsWorld("in-sync");
     world.replicasAnswer = false;
     world.ask(set("other", "v"));
     const [reply] = world.ask(get("k"));
@@ -162,7 +161,7 @@ describe("a read", () => {
   });
 
   test("waits for the first entry of the leadership (R3)", () => {
-    const world = new World("in-sync", { isOpen: false });
+    const world = new OperationsWorld("in-sync", { isOpen: false });
     const [reply] = world.ask(get("k"));
     assert.equal(reply(), null);
     world.replicasAnswer = true;
@@ -172,7 +171,7 @@ describe("a read", () => {
   });
 
   test("that waits too long is busy, definitely (R2)", () => {
-    const world = new World("in-sync");
+    const world = new OperationsWorld("in-sync");
     world.replicasAnswer = false;
     world.ask(set("k", "v"));
     const [reply] = world.ask(get("k"));
@@ -181,7 +180,7 @@ describe("a read", () => {
   });
 
   test("of an expired key waits for its delete: what was seen gone stays gone", () => {
-    const world = new World();
+    const world = new OperationsWorld();
     world.ask(set("k", "v", null, 100));
     world.settle();
     world.timers.advance(200);
@@ -195,7 +194,7 @@ describe("a read", () => {
   });
 
   test("of a damaged record is an error of that read alone (S5)", () => {
-    const world = new World();
+    const world = new OperationsWorld();
     world.ask(set("k", "v"));
     world.settle();
     world.store.applyNow();
@@ -212,7 +211,7 @@ describe("a read", () => {
 
 describe("a write that is refused", () => {
   test("for want of in-sync members leaves no trace, while reads and async writes go on (K5)", () => {
-    const world = new World("in-sync");
+    const world = new OperationsWorld("in-sync");
     world.refusal = new KvError("NOT_ENOUGH_REPLICAS", "b does not answer");
     world.refuses(set("k", "v"), "NOT_ENOUGH_REPLICAS");
     world.refuses({ kind: "clear" }, "NOT_ENOUGH_REPLICAS");
@@ -223,7 +222,7 @@ describe("a write that is refused", () => {
   });
 
   test("because the oldest write has waited for a second leaves no trace (K5)", () => {
-    const world = new World("in-sync");
+    const world = new OperationsWorld("in-sync");
     world.replicasAnswer = false;
     const [first] = world.ask(set("a", "1"));
     world.timers.advance(LIMITS.uncommittedAgeMsMax);
@@ -237,7 +236,7 @@ describe("a write that is refused", () => {
   });
 
   test("because the oldest write waits for a silent member names that member, for async writes too (K5)", () => {
-    const world = new World("in-sync");
+    const world = new OperationsWorld("in-sync");
     world.replicasAnswer = false;
     world.ask(set("a", "1"), ASYNC);
     world.timers.advance(LIMITS.uncommittedAgeMsMax + 1);
@@ -250,7 +249,7 @@ describe("a write that is refused", () => {
   });
 
   test("because too many entries wait leaves no trace", () => {
-    const world = new World("in-sync", { largeSegments: true });
+    const world = new OperationsWorld("in-sync", { largeSegments: true });
     world.replicasAnswer = false;
     for (let i = 0; i < LIMITS.uncommittedEntriesMax; i++) world.ask(set(`k${i}`, "v"));
     world.refuses(set("more", "v"), "OVERLOADED");
@@ -260,7 +259,7 @@ describe("a write that is refused", () => {
   });
 
   test("because too many bytes wait leaves no trace; alone, the largest value is let in (K6)", () => {
-    const world = new World("in-sync", { largeSegments: true });
+    const world = new OperationsWorld("in-sync", { largeSegments: true });
     world.replicasAnswer = false;
     const largest = "x".repeat(LIMITS.valueBytesMax);
     const [first] = world.ask(set("large", largest));
@@ -273,7 +272,7 @@ describe("a write that is refused", () => {
   });
 
   test("comes late where the tree is far behind: writes wait for it a second, and go on when it has caught up", () => {
-    const world = new World("flushed", { largeSegments: true });
+    const world = new OperationsWorld("flushed", { largeSegments: true });
     const value = "x".repeat(LIMITS.valueBytesMax - 1000);
     world.fixture.treeFile.isFull = true;
     for (let i = 0; i < 5 && !world.store.memtable.isFull; i++) {
@@ -298,7 +297,7 @@ describe("a write that is refused", () => {
   });
 
   test("because the disk is full leaves no trace, reads go on, and writes when there is space again (S4)", () => {
-    const world = new World();
+    const world = new OperationsWorld();
     world.fixture.disk.faults.capacityBytes = 1e12;
     world.fixture.disk.faults.fillerBytes = 1e12;
     const value = "x".repeat(300);
@@ -325,7 +324,7 @@ describe("a write that is refused", () => {
 
 describe("operations that wait for the log's next segment", () => {
   test("are carried out in the order in which they came, reads behind the writes before them", () => {
-    const world = new World("flushed", { segmentMs: 40 });
+    const world = new OperationsWorld("flushed", { segmentMs: 40 });
     const replies: (() => Reply | null)[] = [];
     for (let i = 1; i <= 200; i++) {
       replies.push(...world.ask(increment("n")), ...world.ask(get("n")));
@@ -346,7 +345,7 @@ describe("operations that wait for the log's next segment", () => {
   });
 
   test("are refused, definitely, when it takes longer than a second", () => {
-    const world = new World("flushed", { segmentMs: 1e9 });
+    const world = new OperationsWorld("flushed", { segmentMs: 1e9 });
     const replies = world.fillSegment();
     const [late] = world.ask(set("late", "v"));
     const [read] = world.ask(get("late"));
@@ -360,7 +359,7 @@ describe("operations that wait for the log's next segment", () => {
   });
 
   test("are refused when there are too many of them, and all of them when the leadership ends", () => {
-    const world = new World("flushed", { segmentMs: 1e9 });
+    const world = new OperationsWorld("flushed", { segmentMs: 1e9 });
     world.fillSegment();
     const replies = Array.from({ length: LIMITS.parkedOperationsMax + 5 }, (_, i) =>
       world.ask(set(`p${i}`, "v")),
@@ -382,7 +381,7 @@ describe("operations that wait for the log's next segment", () => {
 
 describe("expiry without anybody asking", () => {
   test("deletes what is due and still there, and says how many were", () => {
-    const world = new World();
+    const world = new OperationsWorld();
     world.ask(set("due", "v", null, 100));
     world.ask(set("later", "v", null, 1e6));
     world.ask(set("forever", "v"));
@@ -401,7 +400,7 @@ describe("expiry without anybody asking", () => {
   });
 
   test("appends nothing while writes are refused", () => {
-    const world = new World("in-sync");
+    const world = new OperationsWorld("in-sync");
     world.ask(set("due", "v", null, 100));
     world.settle();
     world.advanceCommit();
@@ -447,7 +446,7 @@ describe("whatever happens", () => {
         fc.constantFrom<Guarantee>("flushed", "in-sync"),
         fc.array(step, { minLength: 10, maxLength: 80 }),
         (cluster, steps) => {
-          const world = new World(cluster, { segmentMs: 30 });
+          const world = new OperationsWorld(cluster, { segmentMs: 30 });
           world.fixture.disk.faults.capacityBytes = 1e12;
           const asked: { text: string; reply: () => Reply | null }[] = [];
           for (const [i, one] of steps.entries()) {
@@ -487,154 +486,3 @@ describe("whatever happens", () => {
     assert.ok(okCount > 500 && refusedCount > 100 && unknownCount > 20, `${okCount} ${refusedCount} ${unknownCount}`);
   });
 });
-
-/** A leader's client operations over a real log on a simulated disk; the replicas are a switch. */
-class World {
-  readonly fixture: StoreFixture;
-  readonly timers: StoreFixture["timers"];
-  readonly store: StoreFixture["store"];
-  readonly answers: PendingAnswers;
-  readonly operations: ClientOperations;
-  readonly #guarantee: Guarantee;
-  /** Numbers of requests, in the order in which they were answered. */
-  readonly order: number[] = [];
-  replicasAnswer = true;
-  refusal: KvError | null = null;
-  /** Requests that had no answer and were not in the log right after they were made. */
-  waitedCount = 0;
-  #askedCount = 0;
-  #confirmed = 0;
-
-  constructor(
-    guarantee: Guarantee = "flushed",
-    options: { isOpen?: boolean; segmentMs?: number; largeSegments?: boolean } = {},
-  ) {
-    const { isOpen = true, segmentMs = 0, largeSegments = false } = options;
-    const mebibyte = 1024 * 1024;
-    const sizes = { segmentBytesFirst: 24 * mebibyte, segmentBytesMax: 24 * mebibyte, tailBytesMax: mebibyte };
-    this.fixture = new StoreFixture(largeSegments ? { sizes } : {});
-    this.timers = this.fixture.timers;
-    this.store = this.fixture.open();
-    this.#guarantee = guarantee;
-    const term = "00000000000000aa";
-    const start = { term, previous: { epoch: 0, term }, versionBase: 0, lineage: 0, inSync: [] };
-    const epoch = { epoch: 1, term };
-    const epochStart = this.store.append(epoch, { kind: "epochStart", start });
-    this.answers = new PendingAnswers(this.timers, 0, () => true);
-    this.replicasAnswer = isOpen;
-    this.operations = new ClientOperations({
-      clock: this.timers,
-      timers: this.timers,
-      store: this.store,
-      answers: this.answers,
-      epoch,
-      epochStart,
-      answerer: { shard: "Delhi", node: "a", role: "leader", lagMs: 0 },
-      clusterGuarantee: guarantee,
-      inSyncRefusal: () => this.refusal,
-    });
-    this.fixture.listener = { onFlushed: () => this.advanceCommit(), onApplied: () => this.operations.onRoom() };
-    this.settle();
-    this.fixture.disk.faults.flushMs = () => segmentMs;
-    this.#everySoOften();
-  }
-
-  /** What the leader does when something was flushed, here or on the replicas (§2.7). */
-  advanceCommit(): void {
-    const { durableSequence } = this.store;
-    if (this.replicasAnswer) this.#confirmed = durableSequence;
-    const commit = this.#guarantee === "flushed" ? durableSequence : this.#confirmed;
-    this.store.commit(commit);
-    this.operations.onCommitted(commit);
-    this.answers.advance("flushed", durableSequence);
-    this.answers.advance("in-sync", this.#confirmed);
-  }
-
-  /** Executes one operation; the function tells the answer, or null as long as there is none. */
-  ask(operation: Operation, options: RequestOptions = PLAIN): [() => Reply | null] {
-    let answer: Reply | null = null;
-    const number = this.#askedCount++;
-    const before = this.store.lastSequence;
-    this.operations.execute(operation, options, (reply) => {
-      assert.equal(answer, null, "one outcome for each request");
-      answer = reply;
-      this.order.push(number);
-    });
-    if (answer === null && this.store.lastSequence === before) this.waitedCount++;
-    return [() => answer];
-  }
-
-  refuses(operation: Operation, code: string): void {
-    const { lastSequence } = this.store;
-    const [reply] = this.ask(operation);
-    assert.deepEqual([errorOf(reply()).code, errorOf(reply()).outcome], [code, "not_applied"]);
-    this.settle();
-    assert.equal(this.store.lastSequence, lastSequence);
-    if (operation.kind === "set") assert.equal(this.fixture.read(operation.key), null);
-  }
-
-  accepts(operation: Operation): void {
-    const [reply] = this.ask(operation);
-    this.timers.advance(100);
-    assert.equal(reply()?.ok, true);
-  }
-
-  /** Writes until the log must prepare its next segment. */
-  fillSegment(): (() => Reply | null)[] {
-    const replies: (() => Reply | null)[] = [];
-    for (let i = 0; this.store.roomFor(2000) === "yes"; i++) {
-      replies.push(...this.ask(set(`fill${i}`, "x".repeat(1000))));
-    }
-    replies.push(...this.ask(set("fill", "x".repeat(1600))));
-    return replies;
-  }
-
-  settle(): void {
-    this.fixture.settle();
-  }
-
-  #everySoOften(): void {
-    this.timers.after(50, () => {
-      this.answers.sweep();
-      this.operations.sweep();
-      if (this.replicasAnswer) this.advanceCommit();
-      this.#everySoOften();
-    });
-  }
-}
-
-function get(key: string): KeyOperation {
-  return { kind: "get", key: keyOfText(key) };
-}
-
-function set(key: string, text: string, condition: Condition | null = null, ttlMs: number | null = null): KeyOperation {
-  const expiry = ttlMs === null ? ({ kind: "none" } as const) : ({ kind: "after", ms: ttlMs } as const);
-  return {
-    kind: "set",
-    key: keyOfText(key),
-    value: Buffer.from(text),
-    contentType: "",
-    expiry,
-    condition,
-    returnOld: false,
-  };
-}
-
-function increment(key: string): KeyOperation {
-  return { kind: "increment", key: keyOfText(key), by: 1n };
-}
-
-function errorOf(reply: Reply | null): KvError {
-  return reply !== null && !reply.ok ? reply.error : assert.fail(`no error but ${summaryOf(reply)}`);
-}
-
-function summaryOf(reply: Reply | null): string | null {
-  if (reply === null) return null;
-  if (!reply.ok) return reply.error.code;
-  const { result } = reply;
-  if (result.kind === "written") return `${result.created ? "created" : "replaced"} @${result.version}`;
-  if (result.kind === "value") return `"${result.record.value.toString()}" @${result.record.version}`;
-  if (result.kind === "incremented") return `${result.value} @${result.version}`;
-  if (result.kind === "not-met") return `not met by "${result.old?.value.toString()}"`;
-  return result.kind === "failed" ? result.error.code : result.kind;
-}

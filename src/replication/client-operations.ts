@@ -6,12 +6,23 @@ import type { Room } from "../log/log.ts";
 import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import { DEFAULT_OPTIONS } from "../model/operation.ts";
-import type { Answerer, Operation, Reply, ReplyCallback, RequestOptions, Result } from "../model/operation.ts";
+import type {
+  Answerer,
+  Operation,
+  Reply,
+  ReplyCallback,
+  RequestOptions,
+  Result,
+  SeenPosition,
+} from "../model/operation.ts";
 import type { EpochRef, Sequence } from "../model/position.ts";
 import { evaluate, type Evaluation } from "../shard/evaluate.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import type { Seen } from "../shard/shard-view.ts";
 import type { Guarantee, PendingAnswers } from "./pending-answers.ts";
+import { isHeldBy } from "./position-check.ts";
+import type { Beacon } from "./read-lease.ts";
+import type { NamedOperation, RequestIds } from "./request-ids.ts";
 import { UncommittedTail } from "./uncommitted-tail.ts";
 
 /** What client operations need of the leadership that they belong to. */
@@ -21,6 +32,7 @@ export interface ClientOperationsParts {
   readonly store: ShardStore;
   readonly answers: PendingAnswers;
   readonly epoch: EpochRef;
+  readonly lineage: number;
   /** First entry of this leadership: nothing is read before it is committed (rule R3). */
   readonly epochStart: Sequence;
   readonly answerer: Answerer;
@@ -28,6 +40,9 @@ export interface ClientOperationsParts {
   readonly clusterGuarantee: Guarantee;
   /** Why a write that needs the in-sync set cannot be taken now (rule K5); null when it can. */
   readonly inSyncRefusal: () => KvError | null;
+  readonly requests: RequestIds;
+  /** Asks the replicas whether they still follow; an echo of a beacon newer than the one returned says that they did. */
+  readonly prove: () => Beacon;
 }
 
 interface ParkedOperation {
@@ -123,12 +138,25 @@ export class ClientOperations {
       if (record === null || record.expiryMs === 0 || record.expiryMs > nowMs) continue;
       mutations.push({ space: SPACE.user, key, value: null, expiryMs: 0, contentType: "" });
     }
+    this.#appendUnasked(mutations);
+    return mutations.length + damagedCount;
+  }
+
+  /** Removes what is remembered of requests for long enough (rules U2, G4). */
+  forgetRequests(): void {
+    const { requests } = this.#parts;
+    const mutations = requests.takeOver();
+    if (this.#appendUnasked(mutations)) for (const row of mutations) requests.note(row);
+  }
+
+  /** False, with nothing done, when clients' writes would not be taken now either, or have to wait. */
+  #appendUnasked(mutations: readonly Mutation[]): boolean {
+    if (mutations.length === 0) return false;
     const bytes = sizeOf(mutations);
     const isRefused = this.#isHeld || this.#refusal(bytes, DEFAULT_OPTIONS) !== null || this.#parked.count > 0;
-    if (mutations.length > 0 && !isRefused && this.#roomFor(bytes) === "yes") {
-      this.#append({ kind: "data", mutations }, bytes);
-    }
-    return mutations.length + damagedCount;
+    if (isRefused || this.#roomFor(bytes) !== "yes") return false;
+    this.#append({ kind: "data", mutations }, bytes);
+    return true;
   }
 
   /** Null when the stored record is damaged: it waits for its repair (rule S5), and nobody asked for it. */
@@ -143,19 +171,25 @@ export class ClientOperations {
 
   /** Evaluates, appends and answers in one step; false, with nothing done, when the log is still preparing room. */
   #attempt(operation: Operation, options: RequestOptions, done: ReplyCallback): boolean {
+    const { seen, requestId } = options;
     let evaluation: Evaluation | null;
+    let row: Mutation | null = null;
     try {
+      if (seen !== undefined && !this.#holds(seen)) return this.#answerNotHeld(options, done);
+      if (requestId !== undefined && this.#answerAgain({ id: requestId, operation }, options, done)) return true;
       evaluation = operation.kind === "clear" ? null : this.#evaluate(operation);
+      if (requestId !== undefined) row = this.#rowOf({ id: requestId, operation }, evaluation);
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
       done(refusal(error));
       return true;
     }
     if (evaluation !== null && evaluation.mutations.length === 0) {
-      this.#answerRead(evaluation, done);
+      this.#answerRead(evaluation, options, done);
       return true;
     }
-    const mutations = evaluation?.mutations ?? [];
+    const effect = evaluation?.mutations ?? [];
+    const mutations = row === null || mutant("M60") ? effect : [...effect, row];
     const bytes = sizeOf(mutations);
     const refused = this.#refusal(bytes, options);
     const room = refused === null ? this.#roomFor(bytes) : "full";
@@ -166,36 +200,88 @@ export class ClientOperations {
     }
     const body: EntryBody = evaluation === null ? { kind: "clear" } : { kind: "data", mutations };
     const result: Result = evaluation?.result ?? { kind: "cleared" };
-    const entry = { body, bytes, result };
+    const entry = { body, bytes, result, row };
     if (mutant("M70")) this.#parts.timers.soon(() => this.#write({ operation, options, done }, entry));
     else this.#write({ operation, options, done }, entry);
     return true;
   }
 
-  #answerRead(evaluation: Evaluation, done: ReplyCallback): void {
-    const { epoch, epochStart, answerer, answers, clusterGuarantee, store } = this.#parts;
+  #answerRead(evaluation: Evaluation, options: RequestOptions, done: ReplyCallback): void {
+    const { epoch, lineage, epochStart, answerer, store } = this.#parts;
     this.operationCount.reads++;
     const { result, saw } = evaluation;
     const sequence = Math.max(saw, epochStart);
     // What lies in the tree does not say which entry wrote it: the answer stands behind everything settled.
-    const position = { epoch: epoch.epoch, sequence: Math.max(sequence, store.settledSequence) };
+    const position = { epoch: epoch.epoch, lineage, sequence: Math.max(sequence, store.settledSequence) };
     const reply: Reply = { ok: true, result, answerer, position };
     if (mutant("M45") || (mutant("M48") && result.kind !== "value")) done(reply);
-    else answers.add({ sequence, guarantee: clusterGuarantee, isWrite: false }, reply, done);
+    else this.#addRead(sequence, reply, options, done);
+  }
+
+  #addRead(sequence: Sequence, reply: Reply, { consistency }: RequestOptions, done: ReplyCallback): void {
+    const { answers, clusterGuarantee, prove } = this.#parts;
+    const after = consistency === "strict" ? prove() : null;
+    answers.add({ sequence, guarantee: clusterGuarantee, isWrite: false, after }, reply, done);
+  }
+
+  /** Whether what the asker has seen is part of this history (M53): positions are compared whole, not by their sequence alone. */
+  #holds(seen: SeenPosition): boolean {
+    const { epoch, lineage, epochStart, store, answerer } = this.#parts;
+    if (seen.shard !== answerer.shard || seen.sequence === 0) return true;
+    if (seen.sequence > store.lastSequence || mutant("M53")) return mutant("M53");
+    if (seen.sequence < epochStart) return isHeldBy(store.log, seen);
+    return seen.epoch === epoch.epoch && seen.lineage === lineage;
+  }
+
+  /** Nobody else may know better, or the asker would be sent there: an answer like that of a read (rule R6). */
+  #answerNotHeld(options: RequestOptions, done: ReplyCallback): true {
+    this.#addRead(this.#parts.epochStart, refusal(notHeld()), options, done);
+    return true;
+  }
+
+  /**
+   * Answers a request that was made before with what came of it then, once that is committed (M61): a repetition of one in flight
+   * waits for the same entry. False when there was none.
+   */
+  #answerAgain(named: NamedOperation, options: RequestOptions, done: ReplyCallback): boolean {
+    const { answerer, answers, clusterGuarantee, epochStart, requests } = this.#parts;
+    const row = requests.find(named);
+    if (row === null) return false;
+    this.operationCount.reads++;
+    const reply: Reply = { ok: true, result: row.result, answerer, position: row.position };
+    const asked = guaranteeOf(options, clusterGuarantee);
+    const guarantee = asked === "in-sync" ? asked : clusterGuarantee;
+    const sequence = Math.max(row.position.sequence, epochStart);
+    if (mutant("M61")) done(reply);
+    else answers.add({ sequence, guarantee, isWrite: true }, reply, done);
+    return true;
+  }
+
+  /** What is to be remembered of a request; null when it has no effect: done again, it says what is true then. */
+  #rowOf(named: NamedOperation, evaluation: Evaluation | null): Mutation | null {
+    const { epoch, lineage, store, requests } = this.#parts;
+    if (evaluation === null) throw new KvError("INVALID_ARGUMENT", "A clear takes no Idempotency-Key");
+    if (evaluation.mutations.length === 0) return null;
+    const position = { epoch: epoch.epoch, lineage, sequence: store.lastSequence + 1 };
+    return requests.rowFor(named, { position, result: evaluation.result });
   }
 
   #write(
     request: { readonly operation: Operation; readonly options: RequestOptions; readonly done: ReplyCallback },
-    entry: { readonly body: EntryBody; readonly bytes: number; readonly result: Result },
+    entry: { readonly body: EntryBody; readonly bytes: number; readonly result: Result; readonly row: Mutation | null },
   ): void {
-    const { epoch, answerer, answers, clusterGuarantee } = this.#parts;
+    const { epoch, lineage, answerer, answers, clusterGuarantee, requests } = this.#parts;
     this.operationCount.writes++;
     const sequence = this.#append(entry.body, entry.bytes);
-    const guarantee = guaranteeOf(request.options, clusterGuarantee);
-    const reply: Reply = { ok: true, result: entry.result, answerer, position: { epoch: epoch.epoch, sequence } };
+    if (entry.row !== null) requests.note(entry.row);
+    const position = { epoch: epoch.epoch, lineage, sequence };
+    const reply: Reply = { ok: true, result: entry.result, answerer, position };
     const { kind } = request.operation;
-    const isWrite = kind !== "get" && kind !== "describe" && kind !== "scan";
-    answers.add({ sequence, guarantee, isWrite }, reply, request.done);
+    // A read that met an expired key wrote its delete: it is a read all the same.
+    const isRead = kind === "get" || kind === "describe" || kind === "scan";
+    if (isRead) return this.#addRead(sequence, reply, request.options, request.done);
+    const guarantee = guaranteeOf(request.options, clusterGuarantee);
+    answers.add({ sequence, guarantee, isWrite: true }, reply, request.done);
   }
 
   #append(body: EntryBody, bytes: number): Sequence {
@@ -278,6 +364,12 @@ function sizeOf(mutations: readonly Mutation[]): number {
   let bytes = ENTRY_OVERHEAD_BYTES;
   for (const { key, value } of mutations) bytes += MUTATION_OVERHEAD_BYTES + 256 + key.length + (value?.length ?? 0);
   return bytes;
+}
+
+function notHeld(): KvError {
+  const message =
+    "What the KV-Token stands for is not in the shard's history: a failover lost it, or it is still to come";
+  return new KvError("POSITION_NOT_HELD", message);
 }
 
 function diskFull(): KvError {

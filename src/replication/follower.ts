@@ -13,6 +13,7 @@ import { LeaderRefusal } from "./leader-refusal.ts";
 import { logEndOf } from "./member-account.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
+import { greetingOf, isWhole } from "./greeting.ts";
 import { hasRoomFor } from "./no-room.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import { ReplicaLag } from "./replica-lag.ts";
@@ -104,6 +105,11 @@ export class Follower {
     return this.#lag.measure(this.#parts.store.settledSequence, this.isStreaming);
   }
 
+  /** How old what this copy shows may be (rule R8). */
+  get staleMs(): number {
+    return this.#lag.staleMs;
+  }
+
   /** Takes a message for a replica; others are none of its business. */
   onMessage(from: NodeName, message: IncomingMessage): void {
     if (this.#isEnded || from !== this.#parts.leader) return;
@@ -124,6 +130,7 @@ export class Follower {
     this.#leadership = leadership;
     this.#sid = welcome.sid;
     this.#echo.reset();
+    this.#lag.onSession();
     this.#lastHeardMs = this.#parts.env.clock.nowMs();
     if (this.#bootstrap !== null && this.#bootstrap.isCopying) {
       this.#phase = "copying";
@@ -143,7 +150,7 @@ export class Follower {
     if (!this.#isOurs(from, entries) || this.#phase !== "streaming") return;
     this.#heard(entries.beacon);
     this.#isPullOpen = false;
-    this.#lag.leaderLogEnd = entries.logEnd;
+    this.#lag.heard(entries, true);
     this.refusal.clear();
     const { store } = this.#parts;
     this.#isMatched = true;
@@ -166,7 +173,7 @@ export class Follower {
   #onHeartbeat(from: NodeName, heartbeat: Heartbeat): void {
     if (!this.#isOurs(from, heartbeat)) return;
     this.#heard(heartbeat.beacon);
-    this.#lag.leaderLogEnd = heartbeat.logEnd;
+    this.#lag.heard(heartbeat, this.isStreaming);
     if (this.#leadership !== null && heartbeat.leadership.setVersion > this.#leadership.setVersion) {
       if (this.#parts.adopt(heartbeat.leadership)) this.#leadership = heartbeat.leadership;
     }
@@ -264,20 +271,12 @@ export class Follower {
   }
 
   #greet(): void {
-    const { env, store, link, leader, boot } = this.#parts;
+    const { env, link, leader } = this.#parts;
     this.#phase = "greeting";
     this.#sid = "";
     this.#isPullOpen = false;
     this.#greetedMs = env.clock.nowMs();
-    const { state } = env.stateFile;
-    link.send(leader, "HELLO", {
-      ...logEndOf(store),
-      store: state.store,
-      boot,
-      epoch: state.seenEpoch.epoch,
-      term: state.seenEpoch.term,
-      complete: isWhole(env),
-    });
+    link.send(leader, "HELLO", greetingOf(this.#parts));
   }
 
   #pull(): void {
@@ -285,6 +284,7 @@ export class Follower {
     if (this.#isPullOpen || this.#isAwaitingRoom || this.#sid === "" || store.memtable.isFull) return;
     if (this.#window.isFull) return;
     this.#isPullOpen = true;
+    this.#lag.onEcho(this.#echo.last);
     this.#pulledMs = env.clock.nowMs();
     const end = logEndOf(store);
     link.send(leader, "PULL", {
@@ -313,6 +313,7 @@ export class Follower {
 
   #acknowledge(): void {
     if (this.#isEnded || this.#sid === "") return;
+    this.#lag.onEcho(this.#echo.last);
     this.#parts.link.send(this.#parts.leader, "HBACK", {
       sid: this.#sid,
       epoch: this.#leadership?.epoch ?? 0,
@@ -339,7 +340,9 @@ export class Follower {
 
   #afterProgress(): void {
     const { store, env } = this.#parts;
-    if (this.isStreaming) this.#lag.noteVisible(store.settledSequence);
+    const visible = store.settledSequence;
+    const isOpen = store.log.epochOf(visible)?.epoch === this.#leadership?.epoch;
+    if (this.isStreaming) this.#lag.noteVisible(visible, isOpen);
     this.#bootstrap?.onProgress();
     const { state } = env.stateFile;
     const hasAll = this.isStreaming && this.#knownCommit > 0 && store.settledSequence >= this.#knownCommit;
@@ -382,6 +385,7 @@ export class Follower {
     this.#phase = "cutting";
     this.#expectNothing();
     this.#parts.env.logger.warn("This copy starts anew from the leader's rows", { reason });
+    this.#lag.reset();
     this.#bootstrap?.end(() => {});
     this.#bootstrap = this.#newBootstrap();
     this.#bootstrap.begin();
@@ -391,8 +395,4 @@ export class Follower {
     const { env, store, link, leader } = this.#parts;
     return new Bootstrap({ env, store, link, leader, onSessionNeeded: () => this.#greet() });
   }
-}
-
-function isWhole({ stateFile }: MemberEnvironment): boolean {
-  return stateFile.state.bootstrap === null;
 }

@@ -1,25 +1,24 @@
 import type { Timer } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
-import type { EpochStart } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
-import { type InSyncMember, isSameStore, type Leadership } from "../model/leadership.ts";
+import { isSameStore, type Leadership } from "../model/leadership.ts";
 import { LIMITS } from "../model/limits.ts";
-import type { Operation, ReplyCallback, RequestOptions } from "../model/operation.ts";
-import { NO_EPOCH, PROMOTION_VERSION_STEP } from "../model/position.ts";
-import type { Epoch, NodeName, Sequence, StoreRef } from "../model/position.ts";
+import type { NodeName, Sequence, StoreRef } from "../model/position.ts";
 import type { ReplicaStatus } from "../model/status.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { AppendTimes } from "./append-times.ts";
 import { ClientOperations } from "./client-operations.ts";
 import { counts, inSyncSequence } from "./commit-rule.ts";
+import { appendEpochStart } from "./epoch-start.ts";
 import type { InSyncKeeper } from "./in-sync-keeper.ts";
+import { LeadershipProbe } from "./leadership-probe.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import type { IncomingMessage } from "./messages.ts";
 import { PendingAnswers, type Guarantee } from "./pending-answers.ts";
 import { ReplicaSessions, type ReplicaSession } from "./replica-sessions.ts";
+import { RequestIds } from "./request-ids.ts";
 import { SnapshotSource } from "./snapshot-source.ts";
-import { PROMOTION_EPOCH_STEP } from "./startup-decision.ts";
 import type { TermLease } from "./term-lease.ts";
 
 /** What a leadership lets those look at who keep its set and its lease. */
@@ -69,6 +68,7 @@ export class LeaderTerm {
   readonly #set: InSyncKeeper;
   readonly #lease: TermLease;
   readonly #startMs: number;
+  readonly #probe: LeadershipProbe;
   readonly #snapshots: SnapshotSource;
   readonly #times: AppendTimes;
   readonly #guarantee: Guarantee;
@@ -81,13 +81,16 @@ export class LeaderTerm {
     this.#parts = parts;
     this.#guarantee = config.replication === "in-sync" ? "in-sync" : "flushed";
     store.clock.rebase();
-    this.epochStart = this.#appendEpochStart();
+    const isCoordinated = env.coordination !== null;
+    this.epochStart = appendEpochStart(store, { ...parts, isCoordinated });
     this.#startMs = env.clock.nowMs();
     this.#times = new AppendTimes(env.clock);
     const { set, lease } = parts.mandate(this.#hooks());
     this.#set = set;
     this.#lease = lease;
-    this.answers = new PendingAnswers(env.clock, store.commitSequence, () => lease.isValid());
+    this.answers = new PendingAnswers(env.clock, store.commitSequence, (after) =>
+      after === null ? lease.isValid() : lease.hasProof(after),
+    );
     this.#snapshots = new SnapshotSource({
       clock: env.clock,
       store,
@@ -106,16 +109,26 @@ export class LeaderTerm {
       lease,
       onProgress: (session) => this.#onProgress(session),
     });
+    const send = (beacon: number): void => this.#sessions.sendHeartbeats(beacon);
+    this.#probe = new LeadershipProbe({ clock: env.clock, lease, send });
     this.operations = new ClientOperations({
       clock: env.clock,
       timers: env.timers,
       store,
       answers: this.answers,
       epoch: parts.leadership,
+      lineage: parts.leadership.lineage,
       epochStart: this.epochStart,
       answerer: { shard: config.shard.name, node: config.node, role: "leader", lagMs: 0 },
       clusterGuarantee: this.#guarantee,
       inSyncRefusal: () => this.#inSyncRefusal(),
+      requests: new RequestIds({
+        clock: env.clock,
+        store,
+        keptMs: config.requestIdKeptMs ?? LIMITS.requestIdKeptMs,
+        countMax: LIMITS.requestIdsMax,
+      }),
+      prove: () => this.#probe.begin(),
     });
     this.#every(SWEEP_MS, () => this.#sweep());
     this.#every(config.heartbeatMs, () => this.#sessions.onTick());
@@ -235,29 +248,6 @@ export class LeaderTerm {
     this.operations.end();
   }
 
-  #appendEpochStart(): Sequence {
-    const { leadership, isPromotion, store } = this.#parts;
-    const last = store.lastEpoch;
-    const start: EpochStart = {
-      term: leadership.term,
-      previous: last.epoch === 0 ? NO_EPOCH : last,
-      versionBase: isPromotion ? this.#raisedVersionBase() : store.versionBase,
-      lineage: leadership.lineage,
-      inSync: leadership.inSync.flatMap(boundStore),
-    };
-    return store.append(leadership, { kind: "epochStart", start });
-  }
-
-  /**
-   * Larger than that of every leadership which this one outranks, also of those whose beginning never reached this log (rule G3).
-   * A coordinator gives out epochs one by one, and at most each of those since this log's last was a promotion.
-   */
-  #raisedVersionBase(): number {
-    const { env, leadership, store } = this.#parts;
-    if (env.coordination === null) return versionBaseOf(leadership.epoch, store.versionBase);
-    return store.versionBase + PROMOTION_VERSION_STEP * Math.max(1, leadership.epoch - store.lastEpoch.epoch);
-  }
-
   /** A replica confirmed something, came, or went. */
   #onProgress(session: ReplicaSession): void {
     if (this.#isEnded) return;
@@ -265,6 +255,7 @@ export class LeaderTerm {
     else this.#set.forget(session.node);
     this.#advanceCommit();
     this.answers.onLease();
+    this.#probe.goOn();
   }
 
   #considerAdding(session: ReplicaSession): void {
@@ -328,6 +319,7 @@ export class LeaderTerm {
   #sweep(): void {
     this.#lease.tick();
     this.answers.onLease();
+    this.#probe.goOn();
     this.answers.sweep();
     this.operations.sweep();
     // One that was about to join and hangs must not hold up the others' promises.
@@ -368,6 +360,7 @@ export class LeaderTerm {
 
   #expire(): void {
     const { store } = this.#parts;
+    this.operations.forgetRequests();
     const due = store.tree.dueKeys(store.clock.nowMs(), EXPIRY_KEYS_MAX);
     // Keys that are due but deleted already hide those behind them in the tree's index, until the tree has the deletes.
     if (due.length > 0 && this.operations.expire(due) === 0) store.applyNow();
@@ -382,16 +375,4 @@ export class LeaderTerm {
     };
     this.#timers.push(timers.after(intervalMs, again));
   }
-}
-
-function boundStore(member: InSyncMember): StoreRef[] {
-  return member.store === null ? [] : [{ node: member.node, store: member.store, generation: member.generation }];
-}
-
-/**
- * The version base of a promotion in static mode: larger than that of every leadership which it outranks, also of one whose beginning never
- * reached this log (rule G3). Promotions are a step of epochs apart, so the steps below `epoch` count them, and perhaps more.
- */
-function versionBaseOf(epoch: Epoch, present: number): number {
-  return Math.max(present + PROMOTION_VERSION_STEP, Math.floor(epoch / PROMOTION_EPOCH_STEP) * PROMOTION_VERSION_STEP);
 }

@@ -81,6 +81,8 @@ export interface MemberConfig {
   readonly logRetainBytesMax: number;
   /** Rows in one answer to a replica that copies them; by default LIMITS.snapshotChunkBytesMax. */
   readonly snapshotChunkBytes?: number;
+  /** How long requests with an id are remembered at least (rule U2), on the log clock; by default LIMITS.requestIdKeptMs. */
+  readonly requestIdKeptMs?: number;
   /** Time between heartbeats (`h`). */
   readonly heartbeatMs: number;
   /** How long a starting member waits for the others' accounts of themselves (rule T3). */

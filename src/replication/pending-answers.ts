@@ -5,9 +5,22 @@ import { LIMITS } from "../model/limits.ts";
 import type { Reply, ReplyCallback } from "../model/operation.ts";
 import type { Sequence } from "../model/position.ts";
 import { AnswerQueue, type PendingAnswer } from "./answer-queue.ts";
+import type { Beacon } from "./read-lease.ts";
 
 /** What an answer waits for: this node's own flush, or the flush of every member of the in-sync set. */
 export type Guarantee = "flushed" | "in-sync";
+
+/** What an answer has to wait for. */
+export interface AnswerWait {
+  readonly sequence: Sequence;
+  readonly guarantee: Guarantee;
+  readonly isWrite: boolean;
+  /** Of a strict read: the newest beacon at the moment it was asked. */
+  readonly after?: Beacon | null;
+}
+
+/** Whether a read may be answered at this very moment: under the lease, or because a beacon behind `after` was echoed (L3, R4). */
+export type MayRead = (after: Beacon | null) => boolean;
 
 const NO_LEASE = "The leader waits for its replicas to confirm that it still leads";
 
@@ -19,34 +32,32 @@ const NO_LEASE = "The leader waits for its replicas to confirm that it still lea
  */
 export class PendingAnswers {
   readonly #clock: Clock;
-  readonly #mayRead: () => boolean;
+  readonly #mayRead: MayRead;
   readonly #queues: Readonly<Record<Guarantee, AnswerQueue>>;
   /** Reads whose values are committed, and that only lack the lease. */
   #withoutLease: PendingAnswer[] = [];
   unknownCount = 0;
+  /** Reads refused because nobody could say any more that this node still leads. */
+  leaseRefusalCount = 0;
 
-  /** `mayRead`: whether a read may be answered at this very moment (rules R4, L3). */
-  constructor(clock: Clock, start: Sequence, mayRead: () => boolean) {
+  constructor(clock: Clock, start: Sequence, mayRead: MayRead) {
     this.#clock = clock;
     this.#mayRead = mayRead;
     this.#queues = { flushed: new AnswerQueue(start), "in-sync": new AnswerQueue(start) };
   }
 
   /** Hands `reply` to `done` once `guarantee` holds for `sequence`. */
-  add(
-    wait: { readonly sequence: Sequence; readonly guarantee: Guarantee; readonly isWrite: boolean },
-    reply: Reply,
-    done: ReplyCallback,
-  ): void {
-    const { sequence, isWrite } = wait;
+  add(wait: AnswerWait, reply: Reply, done: ReplyCallback): void {
+    const { sequence, after = null } = wait;
     const queue = this.#queues[wait.guarantee];
     const isReached = sequence <= queue.reached;
-    if (isReached && (isWrite || this.#mayRead())) {
+    const isWrite = wait.isWrite || (mutant("M13") && this.#mayRead(after));
+    if (isReached && (isWrite || this.#mayRead(after))) {
       done(reply);
       return;
     }
     const deadlineMs = this.#clock.nowMs() + (isWrite ? LIMITS.writeWaitMsMax : LIMITS.readWaitMsMax);
-    const answer = { sequence, isWrite, deadlineMs, reply, done };
+    const answer = { sequence, isWrite, after, deadlineMs, reply, done };
     if (isReached) this.#withoutLease.push(answer);
     else queue.add(answer);
   }
@@ -54,7 +65,7 @@ export class PendingAnswers {
   /** Everything up to `sequence` has `guarantee`. */
   advance(guarantee: Guarantee, sequence: Sequence): void {
     this.#queues[guarantee].advance(sequence, (answer) => {
-      if (answer.isWrite || this.#mayRead()) answer.done(answer.reply);
+      if (answer.isWrite || this.#mayRead(answer.after)) answer.done(answer.reply);
       else this.#withoutLease.push(answer);
     });
   }
@@ -65,7 +76,7 @@ export class PendingAnswers {
     const waiting = this.#withoutLease;
     this.#withoutLease = [];
     for (const answer of waiting) {
-      if (this.#mayRead()) answer.done(answer.reply);
+      if (this.#mayRead(answer.after)) answer.done(answer.reply);
       else this.#withoutLease.push(answer);
     }
   }
@@ -88,7 +99,11 @@ export class PendingAnswers {
   #giveUp(isOver: (answer: PendingAnswer) => boolean, why: string): void {
     const reads = this.#withoutLease;
     this.#withoutLease = reads.filter((answer) => !isOver(answer));
-    for (const answer of reads) if (isOver(answer)) answer.done({ ok: false, error: busy(NO_LEASE) });
+    for (const answer of reads) {
+      if (!isOver(answer)) continue;
+      this.leaseRefusalCount++;
+      answer.done({ ok: false, error: busy(NO_LEASE) });
+    }
     for (const queue of [this.#queues.flushed, this.#queues["in-sync"]]) {
       for (const { isWrite, done } of queue.takeOut(isOver)) {
         if (isWrite) this.unknownCount++;

@@ -1,5 +1,6 @@
 import type { EpochMark } from "../log/log.ts";
 import { mutant } from "../base/mutants.ts";
+import type { Position } from "../model/operation.ts";
 import type { Sequence } from "../model/position.ts";
 import type { LogEnd } from "./messages.ts";
 
@@ -57,13 +58,19 @@ export function cutPosition(
 }
 
 /** The leadership that `sequence` was written in; null for 0 and for what no epoch covers. */
-export function markOf(log: LogShape, sequence: Sequence): EpochMark | null {
+export function markOf(log: Pick<LogShape, "epochs">, sequence: Sequence): EpochMark | null {
   if (sequence === 0) return null;
   for (let index = log.epochs.length - 1; index >= 0; index--) {
     const mark = log.epochs[index];
     if (mark !== undefined && mark.firstSequence <= sequence) return mark;
   }
   return null;
+}
+
+/** Whether `log`, which reaches so far, has the very entry that `position` names (M53): equal sequences may be of other histories. */
+export function isHeldBy(log: Pick<LogShape, "epochs">, position: Position): boolean {
+  const mark = markOf(log, position.sequence);
+  return mark?.epoch === position.epoch && mark.lineage === position.lineage;
 }
 
 function diverged(log: LogShape, index: number): PositionVerdict {

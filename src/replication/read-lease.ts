@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
 import type { NodeName } from "../model/position.ts";
+import { EchoedBeacons } from "./echoed-beacons.ts";
 
 /** Names the moment that a frame to a replica was made in. Rises. */
 export type Beacon = number;
@@ -37,6 +38,7 @@ export class ReadLease {
   #lastBeacon: Beacon = 0;
   /** When the newest beacon that this member echoed was sent. */
   readonly #echoedMs = new Map<NodeName, number>();
+  readonly #echoed = new EchoedBeacons();
   #tickMs: number;
   /** Beacons from before the last gap count nothing (rule L4). */
   #validFromMs = NEVER;
@@ -63,6 +65,17 @@ export class ReadLease {
   onEcho(node: NodeName, beacon: Beacon): void {
     const sentMs = mutant("M14") ? this.#parts.clock.nowMs() : this.#sentMs(beacon);
     if (sentMs > (this.#echoedMs.get(node) ?? NEVER)) this.#echoedMs.set(node, sentMs);
+    if (beacon <= this.#lastBeacon) this.#echoed.note(node, beacon);
+  }
+
+  /** The newest beacon so far: what was sent until now carries none behind it. */
+  get lastBeacon(): Beacon {
+    return this.#lastBeacon;
+  }
+
+  /** Whether all of `others` have echoed a beacon newer than `after`: no clock is asked. */
+  hasProof(after: Beacon, others: readonly NodeName[]): boolean {
+    return this.#echoed.areBehind(after, others);
   }
 
   /** To be called by the loop all the time: a gap between two calls ends what was granted before it (rule L4). */

@@ -7,7 +7,7 @@ describe("a replica's lag", () => {
   test("is nothing while everything that the leader has can be read here", () => {
     const { lag, timers } = start();
     lag.leaderLogEnd = 10;
-    lag.noteVisible(10);
+    lag.noteVisible(10, true);
     timers.advance(5000);
     assert.deepEqual(lag.measure(10, true), { entries: 0, ms: 0 });
   });
@@ -15,20 +15,20 @@ describe("a replica's lag", () => {
   test("is the entries it lacks, and the time since it lacked none", () => {
     const { lag, timers } = start();
     lag.leaderLogEnd = 10;
-    lag.noteVisible(10);
+    lag.noteVisible(10, true);
     timers.advance(300);
     lag.leaderLogEnd = 17;
-    lag.noteVisible(12);
+    lag.noteVisible(12, true);
     timers.advance(400);
     assert.deepEqual(lag.measure(12, true), { entries: 5, ms: 700 });
-    lag.noteVisible(17);
+    lag.noteVisible(17, true);
     assert.deepEqual(lag.measure(17, true), { entries: 0, ms: 0 });
   });
 
   test("without a stream grows with time, though no entry is known to be missing", () => {
     const { lag, timers } = start();
     lag.leaderLogEnd = 10;
-    lag.noteVisible(10);
+    lag.noteVisible(10, true);
     timers.advance(1234);
     assert.deepEqual(lag.measure(10, false), { entries: 0, ms: 1234 });
   });

@@ -23,6 +23,9 @@ export interface ReplicaReadContext {
   readonly nowWallMs: number;
 }
 
+/** Of the position of a copy that holds nothing. */
+const NO_LEADERSHIP = { epoch: 0, lineage: 0 };
+
 /** What any copy can answer. */
 export type ReadOperation = GetOperation | DescribeOperation | ScanOperation | BatchOperation;
 
@@ -42,7 +45,8 @@ function isKeyRead(operation: Operation): operation is GetOperation | DescribeOp
 export function readHere(context: ReplicaReadContext, operation: ReadOperation): Reply {
   const { store, answerer } = context;
   try {
-    const position = { epoch: store.lastEpoch.epoch, sequence: store.settledSequence };
+    const { epoch, lineage } = store.log.epochOf(store.settledSequence) ?? NO_LEADERSHIP;
+    const position = { epoch, lineage, sequence: store.settledSequence };
     return { ok: true, result: read(context, operation), answerer, position };
   } catch (error) {
     if (error instanceof KvError) return { ok: false, error };

@@ -9,6 +9,7 @@ import type { NodeName, Sequence, StoreRef } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import type { MemberLink } from "./member-link.ts";
 import type { Hello, HeartbeatAck, Leaving, Pull } from "./messages.ts";
+import type { Beacon } from "./read-lease.ts";
 import type { TermLease } from "./term-lease.ts";
 import { checkPosition } from "./position-check.ts";
 
@@ -163,25 +164,34 @@ export class ReplicaSessions {
   /** Every `h`: heartbeats, answers to pulls that have waited long enough, and an end to silent sessions. */
   onTick(): void {
     const nowMs = this.#parts.clock.nowMs();
-    const leadership = this.#parts.leadership();
     for (const session of this.#sessions.values()) {
-      const { sid, parked } = session;
+      const { parked } = session;
       if (nowMs - session.lastHeardMs > LIMITS.sessionSilenceMsMax) {
         this.onDisconnected(session.node);
         continue;
       }
       if (parked !== null && nowMs - session.parkedSinceMs >= parked.waitMs) this.#answer(session);
-      this.#parts.link.send(session.node, "HB", {
-        sid,
-        epoch: leadership.epoch,
-        beacon: this.#parts.lease.beacon(),
-        commit: this.#commit,
-        leaseOk: this.#parts.lease.isValid(),
-        lastEcho: session.lastEcho,
-        logEnd: this.#parts.store.log.lastSequence,
-        leadership,
-      });
+      this.#sendHeartbeat(session, this.#parts.lease.beacon());
     }
+  }
+
+  /** Out of turn: whoever is there is to echo `beacon` at once. */
+  sendHeartbeats(beacon: Beacon): void {
+    for (const session of this.#sessions.values()) this.#sendHeartbeat(session, beacon);
+  }
+
+  #sendHeartbeat(session: ReplicaSession, beacon: Beacon): void {
+    const leadership = this.#parts.leadership();
+    this.#parts.link.send(session.node, "HB", {
+      sid: session.sid,
+      epoch: leadership.epoch,
+      beacon,
+      commit: this.#commit,
+      leaseOk: this.#parts.lease.isValid(),
+      lastEcho: session.lastEcho,
+      logEnd: this.#parts.store.log.lastSequence,
+      leadership,
+    });
   }
 
   get #commit(): Sequence {

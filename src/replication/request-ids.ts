@@ -87,6 +87,7 @@ export class RequestIds {
 
   /** A row has been appended, or its deletion. */
   note(row: Mutation): void {
+    if (mutant("M60") && row.value !== null) this.#unwritten.set(row.key, row.value);
     if (this.#count !== null) this.#count += row.value === null ? -1 : 1;
   }
 
@@ -99,37 +100,38 @@ export class RequestIds {
       this.#walkNotBeforeMs = nowMs + WALK_PAUSE_MS;
       return [];
     }
-    const ids = this.#walk(nowMs).filter((id) => this.#isOver(id));
+    const ids = this.#walk(nowMs).filter((id) => this.#isOver(this.#valueOf(id)));
     return ids.map((id) => ({ space: SPACE.requestIds, key: id, value: null, expiryMs: 0, contentType: "" }));
   }
 
-  /** The ids of the next rows of the tree: younger ones are not over. A damaged row ends the walk: it waits for its repair. */
+  /**
+   * Ids of the tree's next rows whose time is over; those that wait for the tree are too young. A damaged row ends the walk: it
+   * waits for its repair.
+   */
   #walk(nowMs: number): string[] {
     const ids: string[] = [];
     const start = this.#walkAfter === "" ? "" : `${this.#walkAfter}\0`;
+    let lookedAtCount = 0;
+    let lastKey = "";
     let isCutOff = false;
     try {
-      this.#parts.store.tree.range({ space: SPACE.requestIds, start, end: "", reverse: false }, ({ key }) => {
-        isCutOff = ids.length >= WALK_ROWS_MAX;
-        if (!isCutOff) ids.push(key);
-        return !isCutOff;
+      this.#parts.store.tree.range({ space: SPACE.requestIds, start, end: "", reverse: false }, ({ key, record }) => {
+        isCutOff = lookedAtCount++ >= WALK_ROWS_MAX;
+        if (isCutOff) return false;
+        lastKey = key;
+        if (this.#isOver(record.value)) ids.push(key);
+        return true;
       });
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
     }
-    this.#walkAfter = isCutOff ? (ids.at(-1) ?? "") : "";
+    this.#walkAfter = isCutOff ? lastKey : "";
     if (!isCutOff) this.#walkNotBeforeMs = nowMs + WALK_PAUSE_MS;
     return ids;
   }
 
-  #isOver(id: string): boolean {
-    try {
-      const value = this.#valueOf(id);
-      return value !== null && keptUntilMsOf(value) <= this.#parts.store.clock.nowMs();
-    } catch (error) {
-      if (error instanceof KvError) return false;
-      throw error;
-    }
+  #isOver(value: Buffer | null): boolean {
+    return value !== null && keptUntilMsOf(value) <= this.#parts.store.clock.nowMs();
   }
 
   #valueOf(id: string): Buffer | null {

@@ -7,6 +7,7 @@ import type { NodeName, Sequence, Version } from "../model/position.ts";
 import type { MemberAccount, MemberStatus, PromotionReport, PromotionRequest } from "../model/status.ts";
 import { Scrub } from "../shard/scrub.ts";
 import type { PeerMessage } from "../wire/peer-network.ts";
+import { CopyReads } from "./copy-reads.ts";
 import { Accounts } from "./accounts.ts";
 import { readinessOf, roleOf, type Readiness } from "./duty.ts";
 import type { DutySwitch } from "./duty-switch.ts";
@@ -19,7 +20,6 @@ import { MemberStatistics } from "./member-statistics.ts";
 import { describeMember } from "./member-status.ts";
 import { decodeMessage, isMessageType } from "./message-codec.ts";
 import type { IncomingMessage, State } from "./messages.ts";
-import { canReadHere, readHere } from "./replica-reads.ts";
 import { trimLog } from "./retention.ts";
 import { CoordinatedRoles } from "./coordinated-roles.ts";
 import type { Roles, RolesParts } from "./roles.ts";
@@ -44,6 +44,7 @@ export class ShardMember {
   readonly #statistics: MemberStatistics;
   readonly #roles: Roles;
   readonly #duties: DutySwitch;
+  readonly #reads: CopyReads;
   #startedMs = 0;
   #timer: Timer | null = null;
   #scrub: Scrub | null = null;
@@ -62,6 +63,13 @@ export class ShardMember {
     const { accounts, memory, link } = { accounts: this.#accounts, memory: this.#memory, link: this.#link };
     this.#roles = makeRoles({ env, config, link, accounts, memory, boot: env.random.hex64() });
     this.#duties = this.#roles.duties;
+    this.#reads = new CopyReads({
+      env,
+      config,
+      duties: this.#duties,
+      statistics: this.#statistics,
+      onward: (operation, options, done) => this.#executeAsLeader(operation, options, done),
+    });
   }
 
   get shard(): string {
@@ -93,6 +101,7 @@ export class ShardMember {
     this.#isStopped = true;
     this.#timer?.cancel();
     this.#scrub?.stop();
+    this.#reads.end();
     this.#roles.stop(() => {
       this.#duties.store?.stop();
       done();
@@ -107,19 +116,11 @@ export class ShardMember {
   }
 
   execute(operation: Operation, options: RequestOptions, done: ReplyCallback): void {
-    if (
-      options.consistency === "eventual" &&
-      this.#duties.store !== null &&
-      canReadHere(operation) &&
-      this.#mayReadHere()
-    ) {
-      this.#statistics.replicaReads++;
-      const { follower } = this.#duties.duty.kind === "following" ? this.#duties.duty : { follower: null };
-      const role = follower === null ? "leader" : "replica";
-      const answerer = { shard: this.shard, node: this.#config.node, role, lagMs: follower?.lag().ms ?? 0 } as const;
-      done(readHere({ store: this.#duties.store, answerer, nowWallMs: this.#env.clock.wallMs() }, operation));
-      return;
-    }
+    if (options.consistency === "eventual") this.#reads.execute(operation, options, done);
+    else this.#executeAsLeader(operation, options, done);
+  }
+
+  #executeAsLeader(operation: Operation, options: RequestOptions, done: ReplyCallback): void {
     if (this.#duties.duty.kind === "leading") {
       this.#duties.duty.term.operations.execute(operation, options, done);
       return;
@@ -213,6 +214,7 @@ export class ShardMember {
     }
     if (this.#damagedRow !== null && this.#duties.replaceCopy(this.#damagedRow)) this.#damagedRow = null;
     this.#roles.onTick();
+    this.#reads.onProgress();
     this.#trim();
   }
 
@@ -271,6 +273,7 @@ export class ShardMember {
     const duty = this.#duties.duty;
     if (duty.kind === "leading") duty.term.onMessage(from, message);
     else if (duty.kind === "following") duty.follower.onMessage(from, message);
+    this.#reads.onProgress();
   }
 
   /** A replica takes this node for its leader (§2.6, leader step 1). */
@@ -301,6 +304,7 @@ export class ShardMember {
     else if (duty.kind === "following") duty.follower.onFlushed(sequence);
     else if (duty.kind === "catching-up") duty.fetch.onFlushed();
     else if (duty.kind === "promoting") duty.promotion.onFlushed();
+    this.#reads.onProgress();
   }
 
   #onApplied(): void {
@@ -316,12 +320,6 @@ export class ShardMember {
     if (store === null || (duty.kind !== "leading" && duty.kind !== "following")) return;
     const needed = duty.kind === "leading" ? duty.term.neededFrom() : null;
     trimLog(store, this.#config, { needed, freeBytes: this.#env.freeBytes() });
-  }
-
-  #mayReadHere(): boolean {
-    const { state } = this.#env.stateFile;
-    if (state.bootstrap !== null || state.damage !== null) return false;
-    return this.#duties.duty.kind === "following" || this.#duties.duty.kind === "leading";
   }
 }
 

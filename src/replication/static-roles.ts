@@ -139,9 +139,9 @@ export class StaticRoles implements Roles {
   /** The set is written down in `node.json`, and nobody takes over by himself (rules T5, T6). */
   #mandate(leadership: Leadership): Mandate {
     const { node, minInSync } = this.#config;
-    return () => ({
+    return (hooks) => ({
       set: new InSyncSet({ env: this.#env, node, leadership, minInSync }),
-      lease: new StaticLease(),
+      lease: new StaticLease(hooks.others),
     });
   }
 

@@ -1,11 +1,21 @@
 import type { Clock } from "../base/clock.ts";
 import type { NodeName } from "../model/position.ts";
+import { EchoedBeacons } from "./echoed-beacons.ts";
 import { type Beacon, ReadLease } from "./read-lease.ts";
 
 /** What the frames and the reads of one leadership ask about its right to answer reads (§2.9). */
 export interface TermLease {
   /** For a frame that is about to be sent; 0 when the replica must promise nothing for it (rules L8, L10). */
   beacon(): Beacon;
+  /** As `beacon`, of a moment of its own: newer than what any frame before carried. */
+  freshBeacon(): Beacon;
+  /** The newest beacon so far. */
+  readonly lastBeacon: Beacon;
+  /**
+   * Whether all other members that a commit needs have echoed a beacon newer than `after`: when that was sent, nobody else led.
+   * Without any other member nobody can take over, and there is nothing to prove (rule L9).
+   */
+  hasProof(after: Beacon): boolean;
   /** Whether a read may be answered at this moment; asked after what was read is committed (rule L3). */
   isValid(): boolean;
   onEcho(node: NodeName, beacon: Beacon): void;
@@ -20,17 +30,38 @@ export interface TermLease {
 
 /** In static mode nobody takes over by himself, and nothing is promised (rule T6): the lease holds as long as the leadership. */
 export class StaticLease implements TermLease {
+  readonly #others: () => readonly NodeName[];
+  readonly #echoed = new EchoedBeacons();
   #beacon: Beacon = 0;
+
+  /** `others`: the other members of the in-sync set, whom strict reads ask. */
+  constructor(others: () => readonly NodeName[] = () => []) {
+    this.#others = others;
+  }
 
   beacon(): Beacon {
     return ++this.#beacon;
+  }
+
+  freshBeacon(): Beacon {
+    return this.beacon();
+  }
+
+  get lastBeacon(): Beacon {
+    return this.#beacon;
+  }
+
+  hasProof(after: Beacon): boolean {
+    return this.#echoed.areBehind(after, this.#others());
   }
 
   isValid(): boolean {
     return true;
   }
 
-  onEcho(): void {}
+  onEcho(node: NodeName, beacon: Beacon): void {
+    if (beacon <= this.#beacon) this.#echoed.note(node, beacon);
+  }
 
   tick(): void {}
 
@@ -67,9 +98,19 @@ export class PromisedLease implements TermLease {
   }
 
   beacon(): Beacon {
-    const { leaseMs, others, silenceMs, isFlushStuck } = this.#parts;
-    const isUnheard = others().some((node) => silenceMs(node) > leaseMs);
-    return isUnheard || isFlushStuck() || this.#isSuspended ? 0 : this.#lease.beacon();
+    return this.#mayAsk ? this.#lease.beacon() : 0;
+  }
+
+  freshBeacon(): Beacon {
+    return this.#mayAsk ? this.#lease.freshBeacon() : 0;
+  }
+
+  get lastBeacon(): Beacon {
+    return this.#lease.lastBeacon;
+  }
+
+  hasProof(after: Beacon): boolean {
+    return !this.#isSuspended && this.#lease.hasProof(after, this.#parts.others());
   }
 
   isValid(): boolean {
@@ -86,6 +127,12 @@ export class PromisedLease implements TermLease {
 
   tick(): void {
     this.#lease.tick();
+  }
+
+  get #mayAsk(): boolean {
+    const { leaseMs, others, silenceMs, isFlushStuck } = this.#parts;
+    const isUnheard = others().some((node) => silenceMs(node) > leaseMs);
+    return !isUnheard && !isFlushStuck() && !this.#isSuspended;
   }
 
   /** Milliseconds left; Infinity for a leader that needs nobody. */

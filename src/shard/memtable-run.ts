@@ -36,6 +36,10 @@ export class MemtableRun {
   firstSequence: Sequence = 0;
   lastSequence: Sequence = 0;
 
+  rowCount(space: Space): number {
+    return this.#map(space).size;
+  }
+
   get isEmpty(): boolean {
     return this.lastSequence === 0;
   }

@@ -35,6 +35,13 @@ export class Memtable {
     return total;
   }
 
+  /** Rows of `space` that have a version here, deletes included; those in several runs count in each. */
+  rowCount(space: Space): number {
+    let count = this.#active.rowCount(space);
+    for (const run of this.#sealed) count += run.rowCount(space);
+    return count;
+  }
+
   get isFull(): boolean {
     return this.sizeBytes >= LIMITS.memtableBytesMax;
   }

@@ -163,6 +163,7 @@ export class LmdbTree implements TreeWriter {
     const pages = rows.reduce((sum, row) => sum + row.own, first.root + first.free + 2);
     return {
       userKeyCount: first.entryCount,
+      requestIdCount: rows[SPACE.requestIds]?.entryCount ?? 0,
       liveBytes: pages * first.pageSize,
       // Removed under a running node, which ends for that very soon and says why.
       fileBytes: statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0,

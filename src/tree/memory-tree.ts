@@ -127,7 +127,9 @@ export class MemoryTree implements TreeWriter {
     const view = this.#view();
     let bytes = 0;
     for (const rows of view.rows.values()) for (const { key, stored } of rows) bytes += key.length + stored.length;
-    return { userKeyCount: rowsIn(view, SPACE.user).length, liveBytes: bytes, fileBytes: bytes };
+    const countOf = (space: Space): number => rowsIn(view, space).length;
+    const counts = { userKeyCount: countOf(SPACE.user), requestIdCount: countOf(SPACE.requestIds) };
+    return { ...counts, liveBytes: bytes, fileBytes: bytes };
   }
 
   resetReadTransaction(): void {

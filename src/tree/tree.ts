@@ -36,6 +36,7 @@ export interface TreeRange {
 
 export interface TreeStats {
   readonly userKeyCount: number;
+  readonly requestIdCount: number;
   /** Bytes of pages in use, and of the file. */
   readonly liveBytes: number;
   readonly fileBytes: number;

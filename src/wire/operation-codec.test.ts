@@ -43,7 +43,7 @@ const aSet: Operation = {
 const aPage: Reply = {
   ok: true,
   answerer: { shard: "Delhi", node: "127.0.0.5:8080", role: "replica", lagMs: 12.5 },
-  position: { epoch: 3, sequence: 99 },
+  position: { epoch: 3, lineage: 2, sequence: 99 },
   result: {
     kind: "page",
     resume: keyOfText("last"),

@@ -4,15 +4,14 @@ import { LIMITS } from "../model/limits.ts";
 import { carriedValueBytes, keyRowBytes } from "../model/operation-size.ts";
 import type { Guard, KeyOperation, Operation, RequestOptions, ScanOperation } from "../model/operation.ts";
 import { readCondition, readKeyOperation, writeCondition, writeKeyOperation } from "./key-operation-codec.ts";
+import { readOptions, writeOptions } from "./options-codec.ts";
 import { ProtocolError } from "./protocol-error.ts";
-import { decoding, readKey, readOne, writeKey } from "./record-codec.ts";
+import { decoding, readKey, writeKey } from "./record-codec.ts";
 
 export { decodeReply, encodeReply } from "./reply-codec.ts";
 
 /** The other numbers are those of operations on one key. */
 const KIND = { batch: 5, scan: 6, clear: 7, guardedBatch: 8 } as const;
-const CONSISTENCIES = ["linearizable", "eventual"] as const;
-const DURABILITIES = [null, "async", "in-sync"] as const;
 const SCAN_REVERSE = 1;
 const SCAN_KEYS_ONLY = 2;
 /** A bound may be the key after the longest key. */
@@ -32,8 +31,7 @@ export function encodeOperation(operation: Operation, options: RequestOptions): 
 
 /** As `encodeOperation`, behind what `writer` has already. */
 export function writeOperation(writer: ByteWriter, operation: Operation, options: RequestOptions): void {
-  writer.u8(CONSISTENCIES.indexOf(options.consistency));
-  writer.u8(DURABILITIES.indexOf(options.durability));
+  writeOptions(writer, options);
   switch (operation.kind) {
     case "batch":
       writer.u8(operation.guards === undefined ? KIND.batch : KIND.guardedBatch);
@@ -59,7 +57,7 @@ export function writeOperation(writer: ByteWriter, operation: Operation, options
 export function decodeOperation(bytes: Buffer): AskedOperation {
   return decoding("An operation", () => {
     const reader = new ByteReader(bytes);
-    const options = { consistency: readOne(reader, CONSISTENCIES), durability: readOne(reader, DURABILITIES) };
+    const options = readOptions(reader);
     const operation = readOperation(reader);
     if (reader.remaining > 0) throw new ProtocolError("Bytes follow an operation");
     return { operation, options };

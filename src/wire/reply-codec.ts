@@ -1,7 +1,7 @@
 import { ByteReader } from "../base/byte-reader.ts";
 import { ByteWriter } from "../base/byte-writer.ts";
 import { LIMITS } from "../model/limits.ts";
-import type { Answerer, Reply, Result, ScanItem } from "../model/operation.ts";
+import type { Answerer, Position, Reply, Result, ScanItem } from "../model/operation.ts";
 import { ProtocolError } from "./protocol-error.ts";
 import {
   decoding,
@@ -45,8 +45,7 @@ export function encodeReply(reply: Reply): Buffer {
   writer.u8(reply.ok ? 1 : 0);
   if (reply.ok) {
     writeAnswerer(writer, reply.answerer);
-    writer.u32(reply.position.epoch);
-    writer.u64(reply.position.sequence);
+    writePosition(writer, reply.position);
     writeResult(writer, reply.result);
   } else writeError(writer, reply.error);
   return writer.view();
@@ -65,8 +64,19 @@ export function decodeReply(bytes: Buffer): Reply {
 function readReply(reader: ByteReader): Reply {
   if (!readFlag(reader)) return { ok: false, error: readError(reader) };
   const answerer = readAnswerer(reader);
-  const position = { epoch: reader.u32(), sequence: reader.u64() };
+  const position = readPosition(reader);
   return { ok: true, answerer, position, result: readResult(reader) };
+}
+
+/** `u32 epoch · u32 lineage · u64 sequence`. */
+export function writePosition(writer: ByteWriter, position: Position): void {
+  writer.u32(position.epoch);
+  writer.u32(position.lineage);
+  writer.u64(position.sequence);
+}
+
+export function readPosition(reader: ByteReader): Position {
+  return { epoch: reader.u32(), lineage: reader.u32(), sequence: reader.u64() };
 }
 
 /** `u8 length · shard · u8 length · node · u8 role · f64 lag in ms`. */
@@ -87,7 +97,8 @@ function readAnswerer(reader: ByteReader): Answerer {
   return { shard, node, role, lagMs };
 }
 
-function writeResult(writer: ByteWriter, result: Result): void {
+/** `u8 kind`, then by kind as docs/protocol.md lays it out. */
+export function writeResult(writer: ByteWriter, result: Result): void {
   writer.u8(KIND[result.kind]);
   switch (result.kind) {
     case "value":
@@ -136,7 +147,8 @@ function writeResult(writer: ByteWriter, result: Result): void {
   }
 }
 
-function readResult(reader: ByteReader): Result {
+/** Reads what `writeResult` wrote. Throws ProtocolError, or TruncatedError where the bytes end too soon. */
+export function readResult(reader: ByteReader): Result {
   const kind = reader.u8();
   if (kind === KIND.batch) return { kind: "batch", results: readResults(reader) };
   if (kind === KIND.page) return readPage(reader);

@@ -8,10 +8,12 @@ import type {
   Guard,
   KeyOperation,
   Operation,
+  Position,
   Reply,
   RequestOptions,
   Result,
   ScanItem,
+  SeenPosition,
 } from "../../src/model/operation.ts";
 import type { Record } from "../../src/model/record.ts";
 
@@ -115,10 +117,22 @@ export const anOperation: fc.Arbitrary<Operation> = fc.oneof(
   fc.constant<Operation>({ kind: "clear" }),
 );
 
-export const someOptions: fc.Arbitrary<RequestOptions> = fc.record({
-  consistency: fc.constantFrom("linearizable" as const, "eventual" as const),
-  durability: fc.constantFrom(null, "async" as const, "in-sync" as const),
-});
+const aU32: fc.Arbitrary<number> = fc.nat(0xffff_ffff);
+const aPosition: fc.Arbitrary<Position> = fc.record({ epoch: aU32, lineage: aU32, sequence: aWholeNumber });
+const aSeenPosition: fc.Arbitrary<SeenPosition> = fc
+  .tuple(aPosition, fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/))
+  .map(([position, shard]) => ({ ...position, shard }));
+
+export const someOptions: fc.Arbitrary<RequestOptions> = fc.record(
+  {
+    consistency: fc.constantFrom("linearizable" as const, "strict" as const, "eventual" as const),
+    durability: fc.constantFrom(null, "async" as const, "in-sync" as const),
+    seen: aSeenPosition,
+    maxLagMs: aWholeNumber,
+    requestId: fc.stringMatching(/^[\x20-\x7e]{1,64}$/),
+  },
+  { requiredKeys: ["consistency", "durability"] },
+);
 
 /** JSON that no parser of ours refuses. */
 export const someJson: fc.Arbitrary<unknown> = fc
@@ -193,7 +207,7 @@ export const aReply: fc.Arbitrary<Reply> = fc.oneof(
       role: fc.constantFrom("leader" as const, "replica" as const),
       lagMs: fc.double({ min: 0, noNaN: true }),
     }),
-    position: fc.record({ epoch: fc.nat(0xffff_ffff), sequence: aWholeNumber }),
+    position: aPosition,
   }),
   fc.record({ ok: fc.constant(false as const), error: anError }),
 );
