@@ -101,7 +101,7 @@ test("a leader that died is replaced by the promoted one within the same request
   assert.deepEqual(replies.map(codeOf), ["ok"]);
 });
 
-test("a shard without a leader answers definitely, in about two seconds", () => {
+test("a shard without a leader answers definitely, in about four seconds: after the time that a failover takes", () => {
   const made = cluster();
   made.network.detach("s1m0");
   const startMs = made.timers.nowMs();
@@ -109,7 +109,7 @@ test("a shard without a leader answers definitely, in about two seconds", () => 
   assert.equal(codeOf(reply), "UNREACHABLE");
   assert.equal(outcomeOf(reply), "not_applied");
   const tookMs = made.timers.nowMs() - startMs;
-  assert.ok(tookMs >= 1500 && tookMs <= 3500, `${tookMs} ms`);
+  assert.ok(tookMs >= 3500 && tookMs <= 5500, `${tookMs} ms`);
   assert.equal(made.shard(1).executed.length, 0);
 });
 

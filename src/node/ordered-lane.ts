@@ -54,8 +54,11 @@ interface LaneRequest {
   refusal: { readonly reply: Reply; readonly verdict: Verdict } | null;
 }
 
-/** How long a request that was definitely not applied is tried again; then the client hears the last refusal. */
-const RETRY_MS = 2000;
+/**
+ * How long a request that was definitely not applied is tried again; then the client hears the last refusal. A failover by itself
+ * takes somewhat more than the grace time: whoever waits through it hears no error.
+ */
+const RETRY_MS = 4000;
 /** One attempt at a read; a lost one is worth asking again well before its deadline. */
 const READ_ATTEMPT_MS = 3000;
 const BACKOFF_MS_MIN = 20;
