@@ -1,7 +1,7 @@
 import type { Timer } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
 import { KvError } from "../model/errors.ts";
-import { isSameStore, type Leadership } from "../model/leadership.ts";
+import { type InSyncMember, isSameStore, type Leadership } from "../model/leadership.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { NodeName, Sequence, StoreRef } from "../model/position.ts";
 import type { ReplicaStatus } from "../model/status.ts";
@@ -142,6 +142,16 @@ export class LeaderTerm {
 
   get isEnded(): boolean {
     return this.#isEnded;
+  }
+
+  /** Whom commits wait for. */
+  get required(): readonly InSyncMember[] {
+    return this.#set.required;
+  }
+
+  /** Whether a read would be answered at this moment. */
+  get isLeaseValid(): boolean {
+    return this.#lease.isValid();
   }
 
   get leadership(): Leadership {

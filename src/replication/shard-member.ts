@@ -11,6 +11,7 @@ import { CopyReads } from "./copy-reads.ts";
 import { Accounts } from "./accounts.ts";
 import { readinessOf, roleOf, type Readiness } from "./duty.ts";
 import type { DutySwitch } from "./duty-switch.ts";
+import type { LeaderTerm } from "./leader-term.ts";
 import { LeadershipMemory } from "./leadership-memory.ts";
 import { answerFetch } from "./log-fetch.ts";
 import { accountOf, notLeading } from "./member-account.ts";
@@ -78,6 +79,12 @@ export class ShardMember {
 
   get role(): "leader" | "replica" | "none" {
     return roleOf(this.#duties.duty);
+  }
+
+  /** The present leadership of this node, for whoever compares the members of a shard with each other; null without one. */
+  get term(): LeaderTerm | null {
+    const { duty } = this.#duties;
+    return duty.kind === "leading" ? duty.term : null;
   }
 
   /** Asks the others who they are, then recovers the log: they may ask back meanwhile (rule T3). */

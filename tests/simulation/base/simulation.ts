@@ -36,6 +36,8 @@ export class Simulation {
   #order = 0;
   #eventCount = 0;
   #violation: PropertyViolation | null = null;
+  /** Looks at the world after every event; must not change it. */
+  afterEvent: (() => void) | null = null;
 
   constructor(seed: number, sink: TraceSink = null) {
     this.seed = seed;
@@ -96,6 +98,7 @@ export class Simulation {
       this.#eventCount++;
       this.trace.event(next.timeMs, next.label);
       next.run();
+      this.afterEvent?.();
     }
     return false;
   }

@@ -7,6 +7,7 @@ import { ClusterClients } from "./cluster-clients.ts";
 import { ClusterFaults } from "./cluster-faults.ts";
 import { ClusterHistory } from "./cluster-history.ts";
 import { ClusterWorld } from "./cluster-world.ts";
+import { CoordinatedInvariants } from "./coordinated-invariants.ts";
 import { firstDifference, treeHash } from "./copies.ts";
 import { drawEmphasis, type Emphasis } from "./emphasis.ts";
 import { Healer } from "./healer.ts";
@@ -46,6 +47,7 @@ class ClusterRun {
   readonly #faults: ClusterFaults;
   readonly #healer: Healer;
   readonly #invariants: Invariants;
+  readonly #coordinated: CoordinatedInvariants | null;
   readonly #situations: Situations;
 
   constructor(options: RunOptions, emphasisFor: (random: SeededRandom) => Emphasis) {
@@ -56,6 +58,8 @@ class ClusterRun {
     this.#world = new ClusterWorld(this.#simulation, swarm, emphasis);
     this.#history = new ClusterHistory(this.#simulation);
     this.#invariants = new Invariants(this.#world);
+    const { registry } = this.#world;
+    this.#coordinated = registry === null ? null : new CoordinatedInvariants(this.#world, registry);
     const operator = new Operator(this.#world);
     this.#faults = new ClusterFaults(this.#world, operator);
     this.#healer = new Healer(this.#world, operator);
@@ -68,6 +72,7 @@ class ClusterRun {
       history: this.#history,
       onAnswer: (reply, notes) => {
         this.#invariants.onAnswer(reply, notes);
+        this.#coordinated?.onAnswer(reply, notes);
         situations.onAnswer(reply, notes);
       },
       onRead: (key) => situations.onRead(key),
@@ -82,7 +87,9 @@ class ClusterRun {
     this.#clients.start();
     this.#faults.start();
     this.#invariants.start();
-    simulation.runUntil(FAULT_PHASE_MS * this.#options.workload);
+    this.#coordinated?.start();
+    this.#world.faultsEndMs = FAULT_PHASE_MS * this.#options.workload;
+    simulation.runUntil(this.#world.faultsEndMs);
     const healMs = simulation.nowMs;
     if (simulation.violation === null) this.#converge(healMs + CONVERGENCE_MS);
     if (simulation.violation === null) this.#readEverything();
@@ -106,6 +113,7 @@ class ClusterRun {
     this.#situations.onHealed();
     this.#world.isHealing = true;
     this.#faults.heal();
+    this.#world.mendDirectories();
     this.#world.network.weather = CALM_NETWORK;
     for (const machine of this.#world.machines) {
       machine.heldUntilMs = 0;

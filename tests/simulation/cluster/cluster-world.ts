@@ -33,6 +33,7 @@ export class ClusterWorld implements MachineObserver {
   readonly registry: ShardRegistry | null;
   readonly ledgers: ReadonlyMap<string, ShardLedger>;
   isHealing = false;
+  faultsEndMs: number = Number.MAX_SAFE_INTEGER;
   /** Is told when a machine begins to copy rows. */
   onCopy: ((machine: SimMachine) => void) | null = null;
 
@@ -101,8 +102,16 @@ export class ClusterWorld implements MachineObserver {
       if (isHarmed || state === null || state.leadership === null || state.leadership.epoch < highest) return false;
       if (state.bootstrap !== null || state.damage !== null || state.conflict !== null) return false;
       const { store, generation } = state.store;
-      return this.#newestSet(machine).some((member) => member.store === store && member.generation === generation);
+      return this.newestSet(machine).some((member) => member.store === store && member.generation === generation);
     });
+  }
+
+  /** The in-sync set that is agreed upon: the document's, or the newest that any member remembers. */
+  newestSet(machine: SimMachine): readonly { readonly store: string | null; readonly generation: number }[] {
+    if (this.registry !== null) return this.registry.documentOf(machine.shard)?.inSync ?? [];
+    const states = [machine, ...this.othersOf(machine)].flatMap((one) => one.state?.leadership ?? []);
+    const newest = states.sort((a, b) => b.epoch - a.epoch || b.setVersion - a.setVersion)[0];
+    return newest?.inSync ?? [];
   }
 
   onState(machine: SimMachine, { before, after }: { before: MemberState; after: MemberState }): void {
@@ -154,8 +163,14 @@ export class ClusterWorld implements MachineObserver {
     this.simulation.fail("the tree holds only what is committed and flushed", detail);
   }
 
+  onKilledInCall(machine: SimMachine): void {
+    this.simulation.markers.sometimes("killed within a call to the disk");
+    this.startIn(machine, RESTART_MS);
+  }
+
   onExit(machine: SimMachine, { reason, isOfDisk }: { reason: string; isOfDisk: boolean }): void {
     const { faults } = this.swarm;
+    if (machine.foreignDirectoryOf !== null) return this.#onForeignDirectory(machine, reason);
     // A copy that has to write down what it cuts, or its own state, ends when there is no room, and tries again.
     const isFull = faults.includes("disk full") && !machine.wasLeading && reason.includes("ENOSPC");
     const isExpected = isOfDisk && (faults.includes("flush error") || faults.includes("disk brim-full") || isFull);
@@ -165,6 +180,24 @@ export class ClusterWorld implements MachineObserver {
       machine.wipe();
     } else if (!isExpected) this.simulation.fail("no process dies of its own fault", `${machine.node}: ${reason}`);
     this.startIn(machine, RESTART_MS);
+  }
+
+  /** Gives every machine its own data directory again. */
+  mendDirectories(): void {
+    for (const machine of this.machines) {
+      const owner = machine.foreignDirectoryOf;
+      if (owner === null || machine.running !== null || owner.running !== null) continue;
+      machine.exchangeDirectories(owner);
+      for (const one of [machine, owner]) this.startIn(one, TRY_AGAIN_MS);
+    }
+  }
+
+  /** A directory of another node is refused with a clear message, whatever it holds (storage.md, One owner). */
+  #onForeignDirectory(machine: SimMachine, reason: string): void {
+    const isRefused = reason.includes("belongs to");
+    if (!isRefused) this.simulation.fail("a foreign directory is refused", `${machine.node}: ${reason}`);
+    this.simulation.markers.sometimes("directory of another node refused");
+    this.simulation.schedule(TRY_AGAIN_MS, "operator mends", () => this.mendDirectories());
   }
 
   /** Without split leaders and damaged disks, no two members ever hold committed entries that contradict each other. */
@@ -250,13 +283,6 @@ export class ClusterWorld implements MachineObserver {
     if (leader.store.log.sizeBytes >= leastBytes) return;
     const detail = `${machine.node} is cut off by ${leader.node}, whose log has ${leader.store.log.sizeBytes} bytes`;
     this.simulation.fail("nobody is cut off before the log is at its limit", detail);
-  }
-
-  #newestSet(machine: SimMachine): readonly { readonly store: string | null; readonly generation: number }[] {
-    if (this.registry !== null) return this.registry.documentOf(machine.shard)?.inSync ?? [];
-    const states = [machine, ...this.othersOf(machine)].flatMap((one) => one.state?.leadership ?? []);
-    const newest = states.sort((a, b) => b.epoch - a.epoch || b.setVersion - a.setVersion)[0];
-    return newest?.inSync ?? [];
   }
 
   #drawClock(node: NodeName): MachineClock {

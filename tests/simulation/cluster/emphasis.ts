@@ -16,6 +16,8 @@ export interface Emphasis {
   readonly allowsSplit?: boolean;
   /** Whether a coordinator holds the documents of the shards, and members take over by themselves. */
   readonly isCoordinated?: boolean;
+  /** Whether monotonic clocks break the assumptions A1 and A2: then reads may be stale, and only what is written is checked. */
+  readonly hasWildClocks?: boolean;
   /** Situations that many seeds together must come through, or they do not test what they are for. */
   readonly expected?: readonly string[];
 }
@@ -27,6 +29,9 @@ const NEVER_DRAWN = {
   "coordinator outage": false,
   "coordinator cut": false,
   "late requests": false,
+  absence: false,
+  "frozen clock": false,
+  "wild clock": false,
 } as const;
 
 const BALANCED: Emphasis = { faults: NEVER_DRAWN };
@@ -129,13 +134,23 @@ const FAILOVERS: Emphasis = emphasis({
 /** Members that take over by themselves, with a coordinator that is slow, silent, gone, and answers what was given up long ago. */
 const COORDINATED: Emphasis = emphasis({
   isCoordinated: true,
-  replication: "in-sync",
-  faults: { promotion: false, "coordinator outage": true, "coordinator cut": true, "late requests": true },
+  faults: {
+    promotion: false,
+    "coordinator outage": true,
+    "coordinator cut": true,
+    "late requests": true,
+    absence: true,
+  },
   expected: [
     "a request arrived at the coordinator after its caller gave up",
     "an answer of the coordinator was lost",
     "coordinator outage",
     "cut from the coordinator",
+    "directory of another node refused",
+    "killed within a call to the disk",
+    "leader cut off from everybody",
+    "leader's disk hangs",
+    "one-way partition",
     "promotion",
     "restart of a leader",
     "snapshot bootstrap",
@@ -144,23 +159,41 @@ const COORDINATED: Emphasis = emphasis({
   ],
 });
 
-/** In-sync shards whose leaders die, stand still or are cut off again and again, beside a coordinator that mostly answers. */
+/** In-sync shards whose leaders are away again and again for longer than others wait, beside a coordinator that mostly answers. */
 const TAKEOVERS: Emphasis = emphasis({
   isCoordinated: true,
   replication: "in-sync",
   shardCount: 1,
   faults: {
     promotion: false,
-    kill: true,
-    pause: true,
-    partition: true,
+    absence: true,
     "disk full": false,
     "flush error": false,
     "late requests": true,
     wipe: false,
+    blackout: false,
+    kill: false,
+    "death in a call": false,
+    "clean stop": false,
+    "power cut": false,
+    pause: false,
+    partition: false,
+    flapping: false,
+    "swapped directories": false,
   },
-  expected: ["divergence cut", "outcome unknown", "promotion"],
-  parameters: { "kill interval": 5000, "pause interval": 4000, "partition interval": 5000, think: 40, keys: 6 },
+  expected: ["divergence cut", "leader cut off from everybody", "outcome unknown", "promotion"],
+  parameters: { "absence interval": 3000, think: 40, keys: 6 },
+});
+
+/** The same with three members: whom a majority, or anybody, does not stand for. */
+const TRIOS: Emphasis = { ...TAKEOVERS, memberCount: 3 };
+
+/** Monotonic clocks stand still or run wild, which only reads rest upon (A1, A2): what is acknowledged must not be lost even so. */
+const WILD_CLOCKS: Emphasis = emphasis({
+  ...TAKEOVERS,
+  hasWildClocks: true,
+  faults: { ...TAKEOVERS.faults, "frozen clock": true, "wild clock": true },
+  expected: ["monotonic clock that stood still", "monotonic clock out of bounds", "promotion"],
 });
 
 /** Power fails, after failed flushes more often than not, and nobody else has a copy. */
@@ -190,6 +223,8 @@ export const EMPHASES: Readonly<Record<string, Emphasis>> = {
   power: POWER,
   coordinated: COORDINATED,
   takeovers: TAKEOVERS,
+  trios: TRIOS,
+  "wild-clocks": WILD_CLOCKS,
 };
 
 /** The emphasis of a mixed run. */

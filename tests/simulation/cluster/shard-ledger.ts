@@ -105,6 +105,7 @@ export interface EntryFate {
   readonly isBack: boolean;
 }
 
-function epochAt(epochs: readonly EpochMark[], sequence: Sequence): number | undefined {
+/** The epoch of the entry at `sequence` in a log with these epochs. */
+export function epochAt(epochs: readonly EpochMark[], sequence: Sequence): number | undefined {
   return epochs.findLast(({ firstSequence }) => firstSequence <= sequence)?.epoch;
 }

@@ -20,12 +20,15 @@ export class ShardRegistry {
   readonly #simulation: Simulation;
   readonly #cluster: string;
   readonly #random: SeededRandom;
+  readonly #minInSync: number;
+  readonly #decoded: Map<Shard, { readonly text: string; readonly document: ShardDocument }> = new Map();
 
   constructor(simulation: Simulation, cluster: string, shape: CoordinationShape) {
     this.#simulation = simulation;
     this.#cluster = cluster;
     this.coordinator = new SimCoordinator(simulation, { ...CALM_COORDINATOR, ...shape.faults });
     this.#random = simulation.randomFor("documents");
+    this.#minInSync = shape.minInSync;
   }
 
   keyOf(shard: Shard): string {
@@ -35,7 +38,12 @@ export class ShardRegistry {
   /** The document in force; null before it is made. */
   documentOf(shard: Shard): ShardDocument | null {
     const stored = this.coordinator.documentOf(this.keyOf(shard));
-    return stored === undefined ? null : decodeShardDocument(stored.value);
+    if (stored === undefined) return null;
+    const known = this.#decoded.get(shard);
+    if (known?.text === stored.value) return known.document;
+    const document = decodeShardDocument(stored.value);
+    this.#decoded.set(shard, { text: stored.value, document });
+    return document;
   }
 
   /** Makes the document of `shard` as `kv init` does, as soon as its first member has a store. */
@@ -52,8 +60,9 @@ export class ShardRegistry {
     const attempt = (): void => {
       if (this.documentOf(shard) !== null) return;
       this.#simulation.schedule(TRY_AGAIN_MS, "init", attempt);
-      const leader = machines.find(({ node }) => node === shard.members[0]?.node)?.state?.store;
-      if (leader === undefined) return;
+      const first = machines.find(({ node }) => node === shard.members[0]?.node);
+      const leader = first?.state?.store;
+      if (leader === undefined || leader.node !== first?.node) return;
       const document: ShardDocument = {
         version: 1,
         epoch: 1,
@@ -61,7 +70,7 @@ export class ShardRegistry {
         leader,
         inSync: [leader],
         members: shard.members.map(({ node }) => node),
-        minInSync: 1,
+        minInSync: Math.min(this.#minInSync, shard.members.length),
         lineage: 0,
         token: `init/${documentKeys(this.#cluster).prefix}/${shard.name}`,
         cause: "create",

@@ -100,6 +100,9 @@ export class Verdict {
     const kept: HistoryOperation[] = [];
     for (const operation of operations) {
       if (operation.calledAtMs >= splitAtMs) continue;
+      // Reads under the lease trust clocks; what is written does not.
+      const isRead = operation.outcome.kind === "ok" && !isWrite(operation);
+      if (isRead && this.#world.emphasis.hasWildClocks === true) continue;
       const isScanned = operation.outcome.kind === "ok" && !this.#history.notes.has(operation.id);
       if (cutIds.size > 0 && isScanned) continue;
       if (cutIds.has(operation.id)) {
