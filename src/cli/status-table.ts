@@ -25,18 +25,23 @@ type Member = ShardStatus["members"][number];
 
 /** What `kv status` prints: one line a node, then totals, then what an operator should know. */
 export function renderStatus(status: ClusterStatus): string {
-  const { cluster, coordinator, replication, answeredBy } = status;
+  const { cluster, replication, answeredBy } = status;
   const rows = status.shards.flatMap((shard) =>
     shard.members.map((member, index) => memberRow(shard, member, index === 0)),
   );
   return [
-    `cluster ${styleText("bold", cluster)}, ${coordinator} topology, ${replication} replication (asked ${answeredBy})`,
+    `cluster ${styleText("bold", cluster)}, ${arbiterOf(status)}, ${replication} replication (asked ${answeredBy})`,
     "",
     ...renderTable([HEAD.map((title) => styleText("dim", title)), ...rows], RIGHT_ALIGNED),
     "",
     totalsLine(status),
     ...warningLines(status),
   ].join("\n");
+}
+
+function arbiterOf({ coordinator, coordinatorTrouble }: ClusterStatus): string {
+  if (coordinator === "static") return "static topology";
+  return `${coordinator} coordinator (${coordinatorTrouble === null ? "answers" : styleText("red", "is of no use")})`;
 }
 
 function memberRow(shard: ShardStatus, member: Member, isFirst: boolean): string[] {
@@ -95,6 +100,8 @@ function totalsLine(status: ClusterStatus): string {
 }
 
 function warningLines(status: ClusterStatus): string[] {
+  const { coordinatorTrouble: trouble } = status;
   const warnings = status.shards.flatMap(({ shard, warnings: found }) => found.map((text) => `${shard}: ${text}`));
+  if (trouble !== null) warnings.unshift(`coordinator: ${trouble}`);
   return warnings.map((warning) => styleText("yellow", `! ${warning}`));
 }

@@ -94,6 +94,12 @@ export class CoordinatedRoles implements Roles {
     return this.#document;
   }
 
+  /** Who is in the set still belongs to the shard: the leader takes it out first. */
+  belongs(node: NodeName): boolean {
+    const { members, inSync } = this.#document ?? { members: [node], inSync: [] };
+    return members.includes(node) || inSync.some((member) => member.node === node);
+  }
+
   decide(): void {
     if (this.duties.isStopped) return;
     this.#watch ??= this.#register.watch(() => this.#readSoon());
@@ -236,6 +242,9 @@ export class CoordinatedRoles implements Roles {
     const isFollowed = duty.kind === "following" && duty.follower.leader === known.document.leader.node;
     if (!this.#noteLeader(leadership)) {
       return duty.kind === "following" ? undefined : this.duties.waitForRoom();
+    }
+    if (!this.belongs(this.#config.node)) {
+      return this.#waitFor("This node is no member of its shard by the coordinator's document (kv member add)");
     }
     if (!isFollowed) return this.duties.leave(() => this.duties.follow(known.document.leader.node));
     if (this.#mayCandidate(known.document)) this.#seekLeadership(known);

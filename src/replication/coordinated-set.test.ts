@@ -29,6 +29,25 @@ describe("the in-sync set with a coordinator", () => {
     assert.equal(world.set.leadership.setVersion, 2);
   });
 
+  test("lets go of a member that the operator has removed from the shard, at once, and takes it in no more", () => {
+    const world = new World([A, B]);
+    const removed = {
+      ...world.document,
+      version: 2,
+      members: ["a", "c"],
+      token: "operator",
+      cause: "members" as const,
+    };
+    world.coordinator.write(removed);
+    world.set.onRead({ document: removed, revision: "2" });
+    assert.deepEqual(world.required, ["a", "b"], "the coordinator has it in the set until the leader takes it out");
+    world.pass(50, ["b"]);
+    assert.deepEqual(world.agreed, ["a"]);
+    assert.deepEqual(world.required, ["a"]);
+    world.keepUp(3000);
+    assert.deepEqual(world.agreed, ["a"]);
+  });
+
   test("requires a new member before it is proposed, and proposes it when it has everything (I1, I2)", () => {
     const world = new World([A]);
     world.keepUp(1000, { durable: 49 });

@@ -163,11 +163,11 @@ export class CoordinatedSet implements InSyncKeeper {
     if (this.#parts.register.isChanging) return;
     for (const member of document.inSync) {
       if (member.node === this.#parts.node) continue;
-      const isLeaving = health.isLeaving(member.node);
-      const reason = isLeaving ? "is about to stop" : this.#reasonToRemove(member.node, health.lagMs(member.node));
+      const wish = this.#wishToRemove(member.node, health);
+      const reason = wish ?? this.#reasonToRemove(member.node, health.lagMs(member.node));
       if (reason === null) continue;
       this.#parts.env.logger.warn("In-sync set shrinks", { node: member.node, reason });
-      if (!isLeaving) this.#removals.set(member.node, (this.#removals.get(member.node) ?? 0) + 1);
+      if (wish === null) this.#removals.set(member.node, (this.#removals.get(member.node) ?? 0) + 1);
       const left = document.inSync.filter((other) => other !== member);
       if (mutant("M04")) this.#leadership = { ...this.#leadership, inSync: left };
       return this.#change("shrink", left);
@@ -176,6 +176,12 @@ export class CoordinatedSet implements InSyncKeeper {
 
   adviceFor(): string {
     return "it is removed from the set as soon as the coordinator answers";
+  }
+
+  /** Nothing is wrong with the member: somebody wants it to go. */
+  #wishToRemove(node: NodeName, health: MemberHealth): string | null {
+    if (health.isLeaving(node)) return "is about to stop";
+    return this.#known.document.members.includes(node) ? null : "is no member of the shard any more";
   }
 
   #reasonToRemove(node: NodeName, lagMs: number): string | null {

@@ -286,7 +286,7 @@ export class ShardMember {
   /** A replica takes this node for its leader (§2.6, leader step 1). */
   #onReplica(from: NodeName, message: IncomingMessage & { readonly type: "HELLO" | "PULL" }): void {
     const duty = this.#duties.duty;
-    if (!this.#config.shard.members.some((member) => member.node === from)) {
+    if (!this.#config.shard.members.some((member) => member.node === from) || !this.#roles.belongs(from)) {
       this.#link.send(from, "REFUSED", {
         code: "WRONG_CLUSTER",
         reason: `${from} is not a member of shard ${this.shard}`,

@@ -77,6 +77,10 @@ export class StaticRoles implements Roles {
   onHandedOver(): void {}
 
   /** Decides what to be from what is known now, and begins to be it. The present duty must be over. */
+  belongs(): boolean {
+    return true;
+  }
+
   decide(): void {
     const store = this.duties.store;
     if (store === null || this.duties.isStopped) return;
