@@ -4,7 +4,7 @@ import type { KvError } from "../model/errors.ts";
 import { isSameStore, type Leadership } from "../model/leadership.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { NodeName } from "../model/position.ts";
-import { leadershipOf, type ShardDocument } from "../model/shard-document.ts";
+import { leadershipOf, type ShardChange, type ShardDocument } from "../model/shard-document.ts";
 import type { PromotionReport, PromotionRequest } from "../model/status.ts";
 import type { Accounts } from "./accounts.ts";
 import { Candidacy, isElectable } from "./candidacy.ts";
@@ -36,6 +36,12 @@ export interface CoordinatedRolesParts extends RolesParts {
 const READ_LEADING_MS = 1000;
 const READ_FOLLOWING_MS = 2000;
 const READ_WAITING_MS = 250;
+const REASON_TO_LEAD: Partial<Record<ShardChange, string>> = {
+  restart: "it is the shard's leader, and its process has started",
+  promote: "the leader before it does not answer any more",
+  handover: "the leader before it has handed over",
+  unclean: "the operator accepted that writes may be lost",
+};
 /** After an attempt that came to nothing; with a random part as long again. */
 const CANDIDACY_PAUSE_MS = 250;
 
@@ -142,7 +148,7 @@ export class CoordinatedRoles implements Roles {
 
   onDeposed(epoch: number): void {
     hasRoomFor(() => this.#memory.noteSeen(epoch));
-    this.duties.leave(() => this.decide());
+    this.duties.leave(() => this.decide(), `another member has seen epoch ${epoch}`);
   }
 
   /** Cannot be: the coordinator gives every epoch out once. Somebody is of another cluster, or a document was restored. */
@@ -195,7 +201,7 @@ export class CoordinatedRoles implements Roles {
     const { known } = this.#memory;
     if (this.duties.duty.kind !== "waiting" || this.#alarm !== null) return;
     if (known === null || known.leader.node === this.#config.node) return this.#waitFor(reason);
-    this.duties.follow(known.leader.node);
+    this.duties.follow(known.leader.node, "it led when the coordinator was last heard");
   }
 
   #onAbsent(): void {
@@ -223,7 +229,7 @@ export class CoordinatedRoles implements Roles {
     this.#alarm = fault;
     if (isSaid) return;
     const advice = "its data were restored or replaced, or this is another cluster's: kv coordinator rebuild";
-    this.duties.leave(() => this.duties.wait(`${fault}; ${advice}`));
+    this.duties.leave(() => this.duties.wait(`${fault}; ${advice}`), fault);
   }
 
   #goBy(known: KnownDocument): void {
@@ -232,7 +238,7 @@ export class CoordinatedRoles implements Roles {
     if (duty.kind === "leading") {
       const isStillOurs = leadership.epoch === duty.term.leadership.epoch;
       if (isStillOurs) this.#office?.set.onRead(known);
-      else this.duties.leave(() => this.decide());
+      else this.duties.leave(() => this.decide(), namedLeader(leadership));
       return;
     }
     if (isSameStore(known.document.leader, this.#memory.state.store)) return this.#takeOffice(known);
@@ -246,7 +252,9 @@ export class CoordinatedRoles implements Roles {
     if (!this.belongs(this.#config.node)) {
       return this.#waitFor("This node is no member of its shard by the coordinator's document (kv member add)");
     }
-    if (!isFollowed) return this.duties.leave(() => this.duties.follow(known.document.leader.node));
+    if (!isFollowed) {
+      return this.duties.leave(() => this.duties.follow(known.document.leader.node, namedLeader(leadership)));
+    }
     if (this.#mayCandidate(known.document)) this.#seekLeadership(known);
   }
 
@@ -262,7 +270,7 @@ export class CoordinatedRoles implements Roles {
     const leadership = leadershipOf(document);
     this.#noteLeader(leadership);
     this.#link.send(document.leader.node, "NOT_LEADER", { seenEpoch: document.epoch, leadership });
-    this.duties.leave(() => this.decide());
+    this.duties.leave(() => this.decide(), `it handed over to ${document.leader.node}`);
   }
 
   /** The document names this very store: it led before, or was handed the leadership (§2.9, Restart and Handover). */
@@ -281,8 +289,7 @@ export class CoordinatedRoles implements Roles {
     const isPromotion = !hasBegun && document.cause !== "create";
     // A promotion that this process does not know of: promises to the leader before may still hold (rule L7).
     // Before the first leadership nobody had promised anything.
-    const mayHavePromised = !hasBegun && document.cause !== "create";
-    if (mayHavePromised && this.#promise.remainingMs > 0 && !mutant("M20")) {
+    if (isPromotion && this.#promise.remainingMs > 0 && !mutant("M20")) {
       return this.#waitFor("Waits until its last promise to the leader before has run out");
     }
     this.duties.leave(() => this.#claimAgain(known, isPromotion));
@@ -304,7 +311,8 @@ export class CoordinatedRoles implements Roles {
   #lead(known: KnownDocument, isPromotion: boolean): void {
     const isOver = known.document.epoch <= this.#memory.state.seenEpoch.epoch && !mutant("M27");
     if (isOver) return this.decide();
-    this.duties.lead(leadershipOf(known.document), isPromotion, this.#mandate(known));
+    const reason = REASON_TO_LEAD[known.document.cause] ?? "the coordinator's document names it";
+    this.duties.lead(leadershipOf(known.document), { isPromotion, reason }, this.#mandate(known));
   }
 
   #mandate(known: KnownDocument): Mandate {
@@ -324,7 +332,7 @@ export class CoordinatedRoles implements Roles {
           hooks.onSetChanged();
         },
         onRelieved: hooks.onSetChanged,
-        onDeposed: () => this.duties.leave(() => this.decide()),
+        onDeposed: () => this.duties.leave(() => this.decide(), "another member has changed the shard's document"),
       });
       this.#office = { set, lease };
       return this.#office;
@@ -379,6 +387,10 @@ export class CoordinatedRoles implements Roles {
     const { duty } = this.duties;
     if (duty.kind === "waiting" && duty.reason === reason) return;
     if (duty.kind === "waiting") this.duties.wait(reason);
-    else this.duties.leave(() => this.duties.wait(reason));
+    else this.duties.leave(() => this.duties.wait(reason), reason);
   }
+}
+
+function namedLeader({ leader, epoch }: Leadership): string {
+  return `the coordinator's document names ${leader.node} leader of epoch ${epoch}`;
 }

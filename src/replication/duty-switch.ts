@@ -12,6 +12,13 @@ import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import { hasRoomFor, NO_ROOM } from "./no-room.ts";
 
+/** How a leadership begins. */
+export interface Beginning {
+  readonly isPromotion: boolean;
+  /** For people, as a sentence without its end. */
+  readonly reason: string;
+}
+
 export interface DutySwitchParts {
   readonly env: MemberEnvironment;
   readonly config: MemberConfig;
@@ -69,7 +76,7 @@ export class DutySwitch {
   stop(settle: () => void, done: () => void): void {
     this.#isStopped = true;
     settle();
-    this.leave(done);
+    this.leave(done, "its process stops");
   }
 
   /** Begins a duty that needs nothing set up. The one before must have been left. */
@@ -78,7 +85,7 @@ export class DutySwitch {
   }
 
   /** Begins to lead, at once or as soon as the disk has room. The duty before must have been left. */
-  lead(leadership: Leadership, isPromotion: boolean, mandate: Mandate): void {
+  lead(leadership: Leadership, beginning: Beginning, mandate: Mandate): void {
     const { env, config, link, memory, boot } = this.#parts;
     const store = this.#store;
     if (store === null || this.#isStopped) return;
@@ -86,25 +93,22 @@ export class DutySwitch {
       this.wait("The disk has no room to begin a leadership");
       const waiting = this.#duty;
       store.log.whenRoomChanges(() => {
-        if (this.#duty === waiting) this.lead(leadership, isPromotion, mandate);
+        if (this.#duty === waiting) this.lead(leadership, beginning, mandate);
       });
       return;
     }
     if (!hasRoomFor(() => memory.begin(leadership))) {
-      return this.waitForRoom(() => this.lead(leadership, isPromotion, mandate));
+      return this.waitForRoom(() => this.lead(leadership, beginning, mandate));
     }
+    const { isPromotion, reason } = beginning;
     const term = new LeaderTerm({ env, config, link, store, boot, leadership, isPromotion, mandate });
     this.#duty = { kind: "leading", term };
-    env.logger.info("Leads", {
-      shard: config.shard.name,
-      epoch: leadership.epoch,
-      from: term.epochStart,
-      isPromotion,
-    });
+    const { epoch } = leadership;
+    env.logger.info(`Leads epoch ${epoch} from entry ${term.epochStart} on: ${reason}`, { shard: config.shard.name });
   }
 
   /** Begins to follow. The duty before must have been left. */
-  follow(leader: NodeName): void {
+  follow(leader: NodeName, reason: string): void {
     const store = this.#store;
     if (store === null || this.#isStopped) return;
     const { env, config, link, boot, promise, onLost } = this.#parts;
@@ -117,10 +121,10 @@ export class DutySwitch {
       promise,
       adopt: (leadership) => this.#adopt(leadership, store.lastEpoch.epoch),
       onLost,
-      onHalt: (reason) => this.leave(() => this.wait(reason)),
+      onHalt: (halted) => this.leave(() => this.wait(halted)),
     });
     this.#duty = { kind: "following", follower };
-    env.logger.info("Follows", { shard: config.shard.name, leader });
+    env.logger.info(`Follows ${leader}: ${reason}`, { shard: config.shard.name });
     follower.start();
   }
 
@@ -140,9 +144,11 @@ export class DutySwitch {
     });
   }
 
-  /** Ends the present role in one step, and calls `next` when the store is quiet (§2.10). */
-  leave(next: () => void): void {
+  /** Ends the present role in one step, and calls `next` when the store is quiet (§2.10). `reason`: why a leader gives up. */
+  leave(next: () => void, reason = "its role changes"): void {
+    const { env, config } = this.#parts;
     const duty = this.#duty;
+    if (duty.kind === "leading") env.logger.info(`Leads no longer: ${reason}`, { shard: config.shard.name });
     const store = this.#store;
     const count = ++this.#leaveCount;
     const onQuiet = (): void => {

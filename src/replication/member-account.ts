@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import { KvError } from "../model/errors.ts";
 import type { InSyncMember } from "../model/leadership.ts";
 import { NO_EPOCH, type NodeName } from "../model/position.ts";
+import type { PromotionRequest } from "../model/status.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { roleOf, type Duty } from "./duty.ts";
 import type { MemberConfig, MemberState } from "./member-environment.ts";
@@ -66,4 +67,10 @@ export function notLeading(
   if (duty.kind === "starting") return new KvError("NOT_READY", `${config.node} is starting`, { details });
   const hint = leader === null ? "no leader is known" : `${leader} leads`;
   return new KvError("NOT_LEADER", `${config.node} does not lead shard ${config.shard.name}; ${hint}`, { details });
+}
+
+/** Why this node cannot carry out `request`: it is meant for another one; null when it is not. */
+export function misaddressedPromotion(request: PromotionRequest, { node, shard }: MemberConfig): KvError | null {
+  if (request.node === node && request.shard === shard.name) return null;
+  return new KvError("INVALID_ARGUMENT", `${node} is a member of shard ${shard.name} only`);
 }

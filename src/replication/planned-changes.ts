@@ -6,7 +6,7 @@ import { CoordinatedPromotion } from "./coordinated-promotion.ts";
 import type { CoordinatedSet } from "./coordinated-set.ts";
 import type { DutySwitch } from "./duty-switch.ts";
 import { Handover } from "./handover.ts";
-import { leaderNews } from "./member-account.ts";
+import { leaderNews, misaddressedPromotion } from "./member-account.ts";
 import type { HandedOver } from "./messages.ts";
 import type { RolesParts } from "./roles.ts";
 import type { KnownDocument, ShardRegister } from "./shard-register.ts";
@@ -94,8 +94,10 @@ export class PlannedChanges {
 
   /** Makes this node the leader by the operator's word. `request.node` must be this node. */
   promote(request: PromotionRequest, done: (report: PromotionReport | KvError) => void): void {
-    const { duties, env } = this.#parts;
+    const { duties, env, config } = this.#parts;
     const { store } = duties;
+    const misaddressed = misaddressedPromotion(request, config);
+    if (misaddressed !== null) return done(misaddressed);
     if (store === null || duties.isStopped) return done(new KvError("NOT_READY", "This node is starting"));
     if (this.#promotion !== null) return done(new KvError("BUSY", "Another promotion of this node is under way"));
     this.#promotion = new CoordinatedPromotion({

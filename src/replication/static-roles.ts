@@ -9,7 +9,7 @@ import type { LeadershipMemory } from "./leadership-memory.ts";
 import { InSyncSet } from "./in-sync-set.ts";
 import type { Mandate } from "./leader-term.ts";
 import { LogFetch } from "./log-fetch.ts";
-import { allListed, leaderNews, logEndOf } from "./member-account.ts";
+import { allListed, leaderNews, misaddressedPromotion, logEndOf } from "./member-account.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import type { StoreLeadership } from "./messages.ts";
@@ -98,7 +98,7 @@ export class StaticRoles implements Roles {
     if (decision.kind === "follow") {
       const { leadership, leader } = decision;
       if (leadership !== null && !hasRoomFor(() => this.#memory.remember(leadership))) return this.duties.waitForRoom();
-      return this.duties.follow(leader);
+      return this.duties.follow(leader, "it leads by what the members have stored");
     }
     const { fetchFrom, base, epoch } = decision;
     const isSeen = fetchFrom.length === 0 || hasRoomFor(() => this.#memory.noteSeen(epoch - 1));
@@ -137,7 +137,8 @@ export class StaticRoles implements Roles {
       inSync: base?.inSync ?? allListed(this.#config, state),
       setVersion: (base?.setVersion ?? 0) + 1,
     };
-    this.duties.lead(leadership, !hasBegun, this.#mandate(leadership));
+    const reason = base === null ? "the configuration names it" : "it led before, by what the members have stored";
+    this.duties.lead(leadership, { isPromotion: !hasBegun, reason }, this.#mandate(leadership));
   }
 
   /** The set is written down in `node.json`, and nobody takes over by himself (rules T5, T6). */
@@ -182,17 +183,15 @@ export class StaticRoles implements Roles {
       return;
     }
     const followsOther = duty.kind === "following" && duty.follower.leader !== leadership.leader.node;
-    if (isNew || followsOther) this.duties.leave(() => this.decide());
+    const { leader, epoch } = leadership;
+    if (isNew || followsOther) this.duties.leave(() => this.decide(), `${leader.node} leads epoch ${epoch}`);
   }
 
   /** Makes this node the leader by the operator's word (rule T1). `request.node` must be this node. */
   promote(request: PromotionRequest, done: (report: PromotionReport | KvError) => void): void {
     const store = this.duties.store;
-    if (request.node !== this.#config.node || request.shard !== this.#config.shard.name) {
-      return done(
-        new KvError("INVALID_ARGUMENT", `${this.#config.node} is a member of shard ${this.#config.shard.name} only`),
-      );
-    }
+    const misaddressed = misaddressedPromotion(request, this.#config);
+    if (misaddressed !== null) return done(misaddressed);
     if (store === null || this.#promotion !== null || this.duties.duty.kind === "changing") {
       return done(
         new KvError("NOT_READY", `${this.#config.node} is starting, changing its role or being promoted; try again`),
@@ -213,7 +212,11 @@ export class StaticRoles implements Roles {
           quiet();
         }),
       lead: (leadership) => {
-        this.duties.lead(leadership, true, this.#mandate(leadership));
+        this.duties.lead(
+          leadership,
+          { isPromotion: true, reason: "the operator promoted it" },
+          this.#mandate(leadership),
+        );
         return this.duties.duty.kind === "leading";
       },
       done: (report) => {
@@ -235,13 +238,14 @@ export class StaticRoles implements Roles {
       if ((this.#memory.known?.epoch ?? 0) >= epoch) return this.decide();
       this.duties.wait(`Another member has seen epoch ${epoch}; looking for its leader`);
       this.#accounts.ask();
-    });
+    }, `another member has seen epoch ${epoch}`);
   }
 
   /** This node leads with `epoch`, and `other` knows that number with another term (rule T2): only an operator can tell. */
   onConflict(other: NodeName, epoch: number): void {
     const isNoted = hasRoomFor(() => this.#memory.noteConflict(other, epoch));
-    this.duties.leave(() => (isNoted ? this.decide() : this.duties.waitForRoom()));
+    const reason = `${other} knows epoch ${epoch} with another term`;
+    this.duties.leave(() => (isNoted ? this.decide() : this.duties.waitForRoom()), reason);
   }
 
   /**
@@ -257,7 +261,7 @@ export class StaticRoles implements Roles {
     this.duties.leave(() => {
       this.duties.wait(SUSPENDED);
       answer();
-    });
+    }, `${from} is being promoted`);
   }
 
   /** A promotion hands out the new leadership (rule T1). */
@@ -270,7 +274,9 @@ export class StaticRoles implements Roles {
     const complete = bootstrap === null;
     this.#link.send(from, "STORED_LEADERSHIP", { id: message.id, accepted: isAccepted, store, complete });
     const { kind } = this.duties.duty;
-    if (isNew && kind !== "starting" && kind !== "changing") this.duties.leave(() => this.decide());
+    if (isNew && kind !== "starting" && kind !== "changing") {
+      this.duties.leave(() => this.decide(), `${message.leadership.leader.node} was promoted`);
+    }
   }
 
   /** Whether somebody should be asked who leads, or who else believes to lead (rule T4). */

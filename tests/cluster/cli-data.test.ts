@@ -18,7 +18,7 @@ test("a leader started by hand with the small system's options serves alone, and
   ];
   const program = new RunningProgram(programCommand("src/cli/kv.ts", words), {});
   t.after(() => program.signal("SIGKILL"));
-  await program.waitFor('"Leads"');
+  await program.waitFor('"Leads epoch');
   await leader?.put("alone", "works");
   assert.equal(await leader?.get("alone"), "works");
   program.signal("SIGTERM");
