@@ -1,11 +1,14 @@
-import type { Answerer, Reply, Result } from "../model/operation.ts";
-import type { Version } from "../model/position.ts";
+import type { Answerer, Position, Reply, Result } from "../model/operation.ts";
+import type { Sequence, Version } from "../model/position.ts";
 import type { Answer } from "./answer.ts";
 import { headStart, lengthLine } from "./answer-writer.ts";
 
 /** Stands for every version while a template is made: digits that occur in nothing else, which is checked. */
 const STAND_IN: Version = 9_007_199_254_740_881;
 const STAND_IN_TEXT = String(STAND_IN);
+/** The same for the sequence that a session token ends with, the last of what an answer holds. */
+const SEQUENCE_STAND_IN: Sequence = 9_007_199_254_740_847;
+const SEQUENCE_STAND_IN_TEXT = String(SEQUENCE_STAND_IN);
 /** Nodes that answer are those of the cluster; a bound all the same. */
 const SHARDS_MAX = 1024;
 
@@ -14,9 +17,12 @@ type Kind = "value" | "created" | "replaced" | "deleted" | "absent";
 
 interface Template {
   readonly answerer: Answerer;
+  readonly position: Position;
   readonly contentType: string;
   readonly status: number;
   readonly headPieces: readonly string[];
+  /** Behind the session token's sequence, which ends the last of `headPieces`. */
+  readonly headEnd: string;
   readonly bodyPieces: readonly string[];
 }
 
@@ -33,7 +39,7 @@ export interface AnswerText {
  * Writes the usual answers as text without building them header by header.
  *
  * Owns a template for each kind of reply and each shard, made from the very answer that the ordinary path gives, cut where
- * the version stands: so there is one place that decides what an answer holds. Replies that are not usual have none.
+ * version and sequence stand: so there is one place that decides what an answer holds. Replies that are not usual have none.
  */
 export class AnswerTemplates {
   readonly #templates: Record<Kind, Map<string, Template>> = {
@@ -47,14 +53,17 @@ export class AnswerTemplates {
   /** `answerOf`: the ordinary answer to a reply. Null when the reply is to be answered with that. */
   text(reply: Reply, answerOf: (reply: Reply) => Answer): AnswerText | null {
     if (!reply.ok) return null;
-    const { result, answerer } = reply;
+    const { result, answerer, position } = reply;
     const kind = kindOf(result);
     if (kind === null) return null;
     const record = result.kind === "value" ? result.record : null;
     const contentType = record?.contentType ?? "";
     const kept = this.#templates[kind].get(answerer.shard);
     const template =
-      kept !== undefined && kept.contentType === contentType && isSame(kept.answerer, answerer)
+      kept !== undefined &&
+      kept.contentType === contentType &&
+      isSame(kept.answerer, answerer) &&
+      isSameHistory(kept.position, position)
         ? kept
         : this.#make(kind, reply, answerOf);
     if (template === null) return null;
@@ -62,20 +71,30 @@ export class AnswerTemplates {
     const { status } = template;
     const body = record === null ? fill(template.bodyPieces, version) : "";
     const byteCount = record === null ? body.length : record.value.length;
-    const head = fill(template.headPieces, version) + lengthLine(status, byteCount);
+    const head =
+      fill(template.headPieces, version) + position.sequence + template.headEnd + lengthLine(status, byteCount);
     return { status, head, body, value: record?.value ?? null };
   }
 
   #make(kind: Kind, reply: Extract<Reply, { ok: true }>, answerOf: (reply: Reply) => Answer): Template | null {
-    const { answerer, result } = reply;
+    const { answerer, result, position } = reply;
     const contentType = result.kind === "value" ? result.record.contentType : "";
-    if (`${answerer.shard} ${answerer.node} ${contentType}`.includes(STAND_IN_TEXT)) return null;
-    const answer = answerOf({ ...reply, result: withStandIn(result) });
+    const given = `${answerer.shard} ${answerer.node} ${contentType}`;
+    if (given.includes(STAND_IN_TEXT) || given.includes(SEQUENCE_STAND_IN_TEXT)) return null;
+    const answer = answerOf({
+      ...reply,
+      result: withStandIn(result),
+      position: { ...position, sequence: SEQUENCE_STAND_IN },
+    });
+    const [start = "", headEnd, ...others] = headStart(answer).split(SEQUENCE_STAND_IN_TEXT);
+    if (headEnd === undefined || others.length > 0) return null;
     const template = {
       answerer,
+      position,
       contentType,
       status: answer.status,
-      headPieces: headStart(answer).split(STAND_IN_TEXT),
+      headPieces: start.split(STAND_IN_TEXT),
+      headEnd,
       bodyPieces: (answer.body?.toString("latin1") ?? "").split(STAND_IN_TEXT),
     };
     const byShard = this.#templates[kind];
@@ -110,6 +129,10 @@ function withStandIn(result: Result): Result {
 
 function isSame(left: Answerer, right: Answerer): boolean {
   return left.node === right.node && left.role === right.role && left.lagMs === right.lagMs;
+}
+
+function isSameHistory(left: Position, right: Position): boolean {
+  return left.epoch === right.epoch && left.lineage === right.lineage;
 }
 
 function fill(pieces: readonly string[], version: string): string {

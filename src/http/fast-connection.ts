@@ -228,8 +228,8 @@ export class FastConnection implements ClientConnection {
   };
 
   #answerReply(request: HotRequest, reply: Reply): void {
-    const { gateway, templates } = this.#door;
-    const answerOf = (one: Reply): Answer => hotAnswer(gateway, request, one);
+    const { templates } = this.#door;
+    const answerOf = (one: Reply): Answer => hotAnswer(this.#door, request, one);
     const text = templates.text(reply, answerOf);
     if (text === null) {
       this.#answer(answerOf(reply));

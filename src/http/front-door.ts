@@ -6,6 +6,7 @@ import type { HeadTail } from "./head-tail.ts";
 import type { HttpMetrics } from "./metrics.ts";
 import type { OriginGuard } from "./origin-guard.ts";
 import type { Router } from "./router.ts";
+import type { SessionTokens } from "./session-token.ts";
 import type { HttpSettings } from "./settings.ts";
 
 /** What all connections of one server share. */
@@ -20,4 +21,5 @@ export interface FrontDoor {
   readonly timers: Timers;
   readonly tail: HeadTail;
   readonly templates: AnswerTemplates;
+  readonly tokens: SessionTokens;
 }

@@ -1,8 +1,9 @@
 import { DEFAULT_OPTIONS, type KeyOperation, type Reply, type ReplyCallback } from "../model/operation.ts";
 import type { Gateway } from "../node/gateway.ts";
 import type { Answer } from "./answer.ts";
-import type { HotRequest } from "./hot-request.ts";
-import { failedKeyAnswer } from "./key-answers.ts";
+import type { HotMethod, HotRequest } from "./hot-request.ts";
+import type { KeyDesk } from "./key-desk.ts";
+import { failedKeyAnswer, type GoodReply } from "./key-answers.ts";
 import { deleteAnswer, getAnswer, putAnswer, putOperation } from "./key-routes.ts";
 import type { Preconditions } from "./preconditions.ts";
 
@@ -15,8 +16,12 @@ export function executeHot(gateway: Gateway, request: HotRequest, body: Buffer, 
 }
 
 /** The answer that its route would give. */
-export function hotAnswer(gateway: Gateway, { method, key }: HotRequest, reply: Reply): Answer {
+export function hotAnswer({ gateway, tokens }: KeyDesk, { method, key }: HotRequest, reply: Reply): Answer {
   if (!reply.ok) return failedKeyAnswer(gateway, key, reply.error);
+  return tokens.on(answerTo(method, reply), reply);
+}
+
+function answerTo(method: HotMethod, reply: GoodReply): Answer {
   if (method === "PUT") return putAnswer(reply);
   return method === "DELETE" ? deleteAnswer(reply) : getAnswer(reply, NO_CONDITIONS);
 }

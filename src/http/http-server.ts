@@ -21,6 +21,7 @@ import { singleMetric } from "./metric-family.ts";
 import { HttpMetrics } from "./metrics.ts";
 import { OriginGuard } from "./origin-guard.ts";
 import { Router } from "./router.ts";
+import { SessionTokens } from "./session-token.ts";
 import { DEFAULT_HTTP_SETTINGS, type HttpSettings } from "./settings.ts";
 
 /** The parser counts target and headers as one sum; each is checked by itself behind it. */
@@ -33,7 +34,7 @@ export interface HttpServerOptions {
   readonly gateway: Gateway;
   /** `host:port` to listen on, IPv6 hosts in brackets; port 0 picks a free one. */
   readonly address: string;
-  /** The cluster's name: cursors belong to it. */
+  /** The cluster's name: cursors and session tokens belong to it. */
   readonly cluster: string;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -80,6 +81,7 @@ export class HttpServer {
     this.#options = options;
     this.#settings = { ...DEFAULT_HTTP_SETTINGS, ...options.settings };
     const { gateway, cluster, clock } = options;
+    const tokens = new SessionTokens(cluster);
     const sources = [() => this.#ownFamilies(), memberMetrics(gateway), ...(options.metricSources ?? [])];
     const metrics = new HttpMetrics(options.metricLabels ?? { node: gateway.node }, sources);
     this.#door = {
@@ -90,7 +92,8 @@ export class HttpServer {
       tail: new HeadTail(clock, this.#settings.idleMsMax),
       metrics,
       settings: this.#settings,
-      router: new Router({ gateway, cluster, metrics }),
+      tokens,
+      router: new Router({ gateway, tokens, cluster, metrics }),
       guard: new OriginGuard(options.address, [hostOf(gateway.node), ...(options.hosts ?? [])]),
       budget: new ByteBudget(this.#settings.bodiesInFlightBytesMax),
     };

@@ -1,12 +1,12 @@
-import type { Gateway } from "../node/gateway.ts";
 import { KvError } from "../model/errors.ts";
 import { type Key, keyOfBinary } from "../model/key.ts";
 import type { KeyOperation, RequestOptions } from "../model/operation.ts";
 import { type Answer, emptyAnswer, headerValue, type Respond } from "./answer.ts";
+import type { KeyDesk } from "./key-desk.ts";
 import { failedKeyAnswer, type GoodReply } from "./key-answers.ts";
 import { percentDecodePath } from "./percent.ts";
 import type { RequestHead } from "./request-head.ts";
-import { takeKeyOptions } from "./request-options.ts";
+import { type PathKind, takeKeyOptions } from "./request-options.ts";
 import type { Work } from "./route.ts";
 
 /** What paths of keys start with; the rest is the key. */
@@ -16,7 +16,7 @@ export const KEY_ROUTE = "/v1/kv/{key}";
 
 /** A request on one key, its key and options taken from the head. */
 export interface KeyRequest {
-  readonly gateway: Gateway;
+  readonly desk: KeyDesk;
   readonly head: RequestHead;
   readonly key: Key;
   readonly options: RequestOptions;
@@ -41,34 +41,36 @@ export function takeKey(head: RequestHead): Key {
 }
 
 /** Takes the options; what is left of the parameters belongs to the route. */
-export function keyRequest(gateway: Gateway, head: RequestHead, key: Key): KeyRequest {
-  return { gateway, head, key, ...takeKeyOptions(head) };
+export function keyRequest(desk: KeyDesk, head: RequestHead, key: Key, kind: PathKind): KeyRequest {
+  return { desk, head, key, ...takeKeyOptions(head, desk.tokens, kind) };
 }
 
 /** Refuses what nobody took, then redirects or runs. */
 export function keyWork(request: KeyRequest, work: KeyWork): Work {
-  const { gateway, head, key, options, redirect } = request;
+  const { desk, head, key, options, redirect } = request;
   head.parameters.refuseRest();
   const elsewhere = redirect ? redirection(request) : null;
   if (elsewhere !== null) return { bodyBytesMax: work.bodyBytesMax, run: (_body, respond) => respond(elsewhere) };
   return {
     bodyBytesMax: work.bodyBytesMax,
-    run: (body, respond) => execute({ gateway, key, options, work, body }, respond),
+    run: (body, respond) => execute({ desk, key, options, work, body }, respond),
   };
 }
 
 function execute(
-  parts: { gateway: Gateway; key: Key; options: RequestOptions; work: KeyWork; body: Buffer },
+  parts: { desk: KeyDesk; key: Key; options: RequestOptions; work: KeyWork; body: Buffer },
   respond: Respond,
 ): void {
-  const { gateway, key, options, work, body } = parts;
+  const { key, options, work, body } = parts;
+  const { gateway, tokens } = parts.desk;
   gateway.execute(work.operation(body), options, (reply) => {
-    respond(reply.ok ? work.answer(reply) : failedKeyAnswer(gateway, key, reply.error));
+    respond(reply.ok ? tokens.on(work.answer(reply), reply) : failedKeyAnswer(gateway, key, reply.error));
   });
 }
 
 /** 307 to the leader; null when this node is the leader. Throws NO_LEADER when there is nobody to go to. */
-function redirection({ gateway, head, key }: KeyRequest): Answer | null {
+function redirection({ desk, head, key }: KeyRequest): Answer | null {
+  const { gateway } = desk;
   const { shard, leader } = gateway.leaderOf(key);
   if (leader === null) throw new KvError("NO_LEADER", `No leader of shard ${shard} is known`);
   if (leader === gateway.node) return null;

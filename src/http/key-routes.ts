@@ -2,11 +2,11 @@ import { KvError } from "../model/errors.ts";
 import type { Key } from "../model/key.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Condition, Expiry, GetOperation, SetOperation } from "../model/operation.ts";
-import type { Gateway } from "../node/gateway.ts";
 import { type Answer, emptyAnswer, jsonAnswer, jsonTextAnswer } from "./answer.ts";
 import { readContentType, refuseContentEncoding, requireMediaType } from "./content-type.ts";
 import { expiryOfTtl } from "./expiry.ts";
 import { parseIncrementBody } from "./increment-body.ts";
+import type { KeyDesk } from "./key-desk.ts";
 import { type GoodReply, refusalAnswer, truthHeaders, valueAnswer } from "./key-answers.ts";
 import { keyRequest, keyWork } from "./key-request.ts";
 import {
@@ -24,10 +24,10 @@ import type { Work } from "./route.ts";
 const INCREMENT_BODY_BYTES_MAX = 1024;
 
 /** `GET` and `HEAD` of a key. */
-export function prepareGet(gateway: Gateway, head: RequestHead, key: Key): Work {
+export function prepareGet(desk: KeyDesk, head: RequestHead, key: Key): Work {
   const conditions = readPreconditions(head.headers);
   const operation: GetOperation = { kind: "get", key };
-  return keyWork(keyRequest(gateway, head, key), {
+  return keyWork(keyRequest(desk, head, key, "read"), {
     bodyBytesMax: 0,
     operation: () => operation,
     answer: (reply) => getAnswer(reply, conditions),
@@ -35,12 +35,12 @@ export function prepareGet(gateway: Gateway, head: RequestHead, key: Key): Work 
 }
 
 /** `PUT` of a key: the body is the value. */
-export function preparePut(gateway: Gateway, head: RequestHead, key: Key): Work {
+export function preparePut(desk: KeyDesk, head: RequestHead, key: Key): Work {
   const condition = writeCondition(readPreconditions(head.headers));
   const contentType = readContentType(head.headers);
   refuseContentEncoding(head.headers);
   const expiry = expiryOfTtl(head.parameters.take("ttl"));
-  return keyWork(keyRequest(gateway, head, key), {
+  return keyWork(keyRequest(desk, head, key, "write"), {
     bodyBytesMax: LIMITS.valueBytesMax,
     operation: (value) => putOperation({ key, contentType, expiry, condition }, value),
     answer: putAnswer,
@@ -57,9 +57,9 @@ export function putOperation(
 }
 
 /** `DELETE` of a key. */
-export function prepareDelete(gateway: Gateway, head: RequestHead, key: Key): Work {
+export function prepareDelete(desk: KeyDesk, head: RequestHead, key: Key): Work {
   const condition = deleteCondition(readPreconditions(head.headers));
-  return keyWork(keyRequest(gateway, head, key), {
+  return keyWork(keyRequest(desk, head, key, "write"), {
     bodyBytesMax: 0,
     operation: () => ({ kind: "delete", key, condition }),
     answer: deleteAnswer,
@@ -67,14 +67,14 @@ export function prepareDelete(gateway: Gateway, head: RequestHead, key: Key): Wo
 }
 
 /** `POST …/increment`. */
-export function prepareIncrement(gateway: Gateway, head: RequestHead, key: Key): Work {
+export function prepareIncrement(desk: KeyDesk, head: RequestHead, key: Key): Work {
   const { ifMatch, ifNoneMatch } = readPreconditions(head.headers);
   if (ifMatch !== null || ifNoneMatch !== null) {
     throw new KvError("INVALID_ARGUMENT", "An increment takes no If-Match or If-None-Match");
   }
   requireMediaType(head.headers, "application/json");
   refuseContentEncoding(head.headers);
-  return keyWork(keyRequest(gateway, head, key), {
+  return keyWork(keyRequest(desk, head, key, "write"), {
     bodyBytesMax: INCREMENT_BODY_BYTES_MAX,
     operation: (body) => ({ kind: "increment", key, by: parseIncrementBody(body) }),
     answer: incrementAnswer,

@@ -2,13 +2,14 @@ import { KvError } from "../model/errors.ts";
 import type { Key } from "../model/key.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { KeyOperation } from "../model/operation.ts";
-import type { Gateway } from "../node/gateway.ts";
 import { type Answer, jsonAnswer } from "./answer.ts";
 import { requireMediaType } from "./content-type.ts";
 import { expiryOfTtl } from "./expiry.ts";
+import type { KeyDesk } from "./key-desk.ts";
 import { type GoodReply, refusalAnswer, truthHeaders, valueAnswer } from "./key-answers.ts";
 import { keyRequest, keyWork, takeKey } from "./key-request.ts";
 import type { RequestHead } from "./request-head.ts";
+import type { PathKind } from "./request-options.ts";
 import type { Route, Work } from "./route.ts";
 
 const FORM_TYPE = "application/x-www-form-urlencoded";
@@ -17,17 +18,20 @@ const FORM_BYTES_MAX: number = 3 * (LIMITS.valueBytesMax + LIMITS.keyBytesMax) +
 
 /** What one of the plain paths does, once its parameters are complete. */
 interface PlainOperation {
+  readonly kind: PathKind;
   readonly operation: (head: RequestHead, key: Key) => KeyOperation;
   readonly answer: (reply: GoodReply) => Answer;
 }
 
 const GET: PlainOperation = {
+  kind: "read",
   operation: (_head, key) => ({ kind: "get", key }),
   answer: (reply) =>
     reply.result.kind === "value" ? valueAnswer(reply.result.record, reply.answerer) : refusalAnswer(reply),
 };
 
 const SET: PlainOperation = {
+  kind: "write",
   operation: (head, key) => ({
     kind: "set",
     key,
@@ -46,6 +50,7 @@ const SET: PlainOperation = {
 };
 
 const DELETE: PlainOperation = {
+  kind: "write",
   operation: (_head, key) => ({ kind: "delete", key, condition: null }),
   answer: (reply) => {
     const { result, answerer } = reply;
@@ -60,15 +65,15 @@ const DELETE: PlainOperation = {
  * `/get`, `/set` and `/delete`: the interface of the small system. Any method; parameters in the query, in a form body, or
  * some here and some there.
  */
-export function plainRoutes(gateway: Gateway): ReadonlyMap<string, Route> {
+export function plainRoutes(desk: KeyDesk): ReadonlyMap<string, Route> {
   return new Map([
-    ["/get", plainRoute("/get", gateway, GET)],
-    ["/set", plainRoute("/set", gateway, SET)],
-    ["/delete", plainRoute("/delete", gateway, DELETE)],
+    ["/get", plainRoute("/get", desk, GET)],
+    ["/set", plainRoute("/set", desk, SET)],
+    ["/delete", plainRoute("/delete", desk, DELETE)],
   ]);
 }
 
-function plainRoute(name: string, gateway: Gateway, plain: PlainOperation): Route {
+function plainRoute(name: string, desk: KeyDesk, plain: PlainOperation): Route {
   return {
     name,
     prepare: (head): Work => ({
@@ -77,7 +82,7 @@ function plainRoute(name: string, gateway: Gateway, plain: PlainOperation): Rout
         if (body.length > 0) addForm(head, body);
         const key = takeKey(head);
         const operation = plain.operation(head, key);
-        const work = keyWork(keyRequest(gateway, head, key), {
+        const work = keyWork(keyRequest(desk, head, key, plain.kind), {
           bodyBytesMax: 0,
           operation: () => operation,
           answer: plain.answer,

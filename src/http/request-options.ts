@@ -1,6 +1,9 @@
 import { KvError } from "../model/errors.ts";
-import type { RequestOptions } from "../model/operation.ts";
+import type { Consistency, RequestOptions } from "../model/operation.ts";
+import { isRequestId } from "../model/request-id.ts";
 import type { RequestHead } from "./request-head.ts";
+import type { SessionTokens } from "./session-token.ts";
+import { parseWholeNumber } from "./whole-number.ts";
 
 /** The options of a request on one key. `redirect`: the client wants to be sent to the leader instead of being forwarded. */
 export interface KeyRequestOptions {
@@ -8,49 +11,85 @@ export interface KeyRequestOptions {
   readonly redirect: boolean;
 }
 
+/** What a path does: reads have no effect that an `Idempotency-Key` could keep from happening twice. */
+export type PathKind = "read" | "write";
+
+const CONSISTENCIES: readonly Consistency[] = ["linearizable", "strict", "eventual"];
+const DURABILITIES = ["async", "in-sync"] as const;
+
 /**
- * Takes the options of a request, each from the query or from its header, never both.
- * Throws INVALID_ARGUMENT for unknown values, NOT_SUPPORTED for options of later versions.
+ * Takes the options of a request, each from the query or from its header, never both; `Idempotency-Key` is a header alone.
+ * Throws INVALID_ARGUMENT for values that are not known or make no sense together, INVALID_TOKEN.
  */
-export function takeOptions(head: RequestHead): RequestOptions {
+export function takeOptions(head: RequestHead, tokens: SessionTokens, kind: PathKind): RequestOptions {
   if (head.headers.has("kv-route")) {
     throw new KvError("UNKNOWN_PARAMETER", "The header kv-route only has a meaning for requests on one key");
   }
-  return takeKeyOptions(head).options;
+  return takeKeyOptions(head, tokens, kind).options;
 }
 
 /** The same for requests on one key, which also take `KV-Route`. */
-export function takeKeyOptions(head: RequestHead): KeyRequestOptions {
-  refuseLaterOptions(head);
-  const consistency = take(head, "consistency") ?? "linearizable";
-  const durability = take(head, "durability") ?? null;
-  if (consistency === "strict") throw notSupported("consistency=strict");
-  if (consistency !== "linearizable" && consistency !== "eventual") {
-    throw new KvError("INVALID_ARGUMENT", "consistency must be linearizable or eventual");
-  }
-  if (durability !== null && durability !== "async" && durability !== "in-sync") {
-    throw new KvError("INVALID_ARGUMENT", "durability must be async or in-sync");
-  }
-  return { options: { consistency, durability }, redirect: takeRoute(head) };
+export function takeKeyOptions(head: RequestHead, tokens: SessionTokens, kind: PathKind): KeyRequestOptions {
+  const consistency = takeOne(head, "consistency", CONSISTENCIES) ?? "linearizable";
+  const durability = takeOne(head, "durability", DURABILITIES);
+  const token = take(head, "token");
+  const maxLagMs = takeMaxLag(head, consistency);
+  const requestId = takeRequestId(head, kind);
+  const options = {
+    consistency,
+    durability,
+    ...(token === undefined ? {} : { seen: tokens.decode(token) }),
+    ...(maxLagMs === null ? {} : { maxLagMs }),
+    ...(requestId === null ? {} : { requestId }),
+  };
+  return { options, redirect: takeRoute(head) };
 }
 
 /** For paths that have no options: a known option that would do nothing is refused like an unknown one. */
 export function refuseOptions(head: RequestHead): void {
-  refuseLaterOptions(head);
-  for (const name of ["kv-consistency", "kv-durability", "kv-route"]) {
+  for (const name of OPTION_HEADERS) {
     if (head.headers.has(name)) throw new KvError("UNKNOWN_PARAMETER", `The header ${name} has no meaning here`);
   }
   head.parameters.refuseRest();
 }
 
-function refuseLaterOptions({ headers, parameters }: RequestHead): void {
-  if (headers.has("idempotency-key")) throw notSupported("Idempotency-Key");
-  if (headers.has("kv-token")) throw notSupported("KV-Token");
-  if (headers.has("kv-max-lag-ms") || parameters.has("max_lag_ms")) throw notSupported("max_lag_ms");
+const OPTION_HEADERS = [
+  "kv-consistency",
+  "kv-durability",
+  "kv-route",
+  "kv-token",
+  "kv-max-lag-ms",
+  "idempotency-key",
+] as const;
+
+function takeOne<Choice extends string>(head: RequestHead, name: string, choices: readonly Choice[]): Choice | null {
+  const text = take(head, name);
+  if (text === undefined) return null;
+  const choice = choices.find((one) => one === text);
+  if (choice !== undefined) return choice;
+  throw new KvError("INVALID_ARGUMENT", `${name} must be ${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`);
 }
 
+function takeMaxLag(head: RequestHead, consistency: Consistency): number | null {
+  const text = take(head, "max_lag_ms");
+  if (text === undefined) return null;
+  if (consistency !== "eventual") {
+    throw new KvError("INVALID_ARGUMENT", "max_lag_ms only has a meaning with consistency=eventual");
+  }
+  return parseWholeNumber("max_lag_ms", text, { min: 0, max: Number.MAX_SAFE_INTEGER });
+}
+
+function takeRequestId({ headers }: RequestHead, kind: PathKind): string | null {
+  const id = headers.get("idempotency-key");
+  if (id === undefined) return null;
+  if (kind === "read") throw new KvError("INVALID_ARGUMENT", "An Idempotency-Key only has a meaning for writes");
+  if (isRequestId(id)) return id;
+  throw new KvError("INVALID_ARGUMENT", "An Idempotency-Key must be 1 to 64 printable ASCII characters");
+}
+
+/** Headers have dashes where parameters have underscores. */
 function take({ headers, parameters }: RequestHead, name: string): string | undefined {
-  const fromHeader = headers.get(`kv-${name}`);
+  const fromHeader = headers.get(`kv-${name.replaceAll("_", "-")}`);
   const fromQuery = parameters.take(name);
   if (fromHeader !== undefined && fromQuery !== undefined) {
     throw new KvError("INVALID_ARGUMENT", `${name} is given both as a parameter and as a header`);
@@ -63,8 +102,4 @@ function takeRoute({ headers }: RequestHead): boolean {
   if (route === undefined) return false;
   if (route !== "redirect") throw new KvError("INVALID_ARGUMENT", "KV-Route must be redirect, or left out");
   return true;
-}
-
-function notSupported(option: string): KvError {
-  return new KvError("NOT_SUPPORTED", `${option} is not supported by this version`);
 }

@@ -1,8 +1,8 @@
 import { KvError } from "../model/errors.ts";
 import type { Key } from "../model/key.ts";
-import type { Gateway } from "../node/gateway.ts";
 import { batchRoute } from "./batch-route.ts";
 import { CursorCodec } from "./cursor.ts";
+import type { KeyDesk } from "./key-desk.ts";
 import { KEY_PREFIX, KEY_ROUTE, keyOfPath, takeKey } from "./key-request.ts";
 import { prepareDelete, prepareGet, prepareIncrement, preparePut } from "./key-routes.ts";
 import type { HttpMetrics } from "./metrics.ts";
@@ -11,7 +11,14 @@ import { handoverRoute, promoteRoute } from "./promote-route.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { Route, Work } from "./route.ts";
 import { prepareScan } from "./scan-route.ts";
-import { clusterRoute, healthRoute, memberRoute, metricsRoute, prepareExplain, readinessRoute } from "./status-routes.ts";
+import {
+  clusterRoute,
+  healthRoute,
+  memberRoute,
+  metricsRoute,
+  prepareExplain,
+  readinessRoute,
+} from "./status-routes.ts";
 
 const EXPLAIN_PREFIX = "/v1/explain/";
 const INCREMENT_SUFFIX = "/increment";
@@ -19,7 +26,7 @@ const INCREMENT_SUFFIX = "/increment";
 const LATER_PATHS: ReadonlySet<string> = new Set(["/v1/watch", "/openapi.json", "/"]);
 
 type RoutesByMethod = ReadonlyMap<string, Route>;
-type PrepareKey = (gateway: Gateway, head: RequestHead, key: Key) => Work;
+type PrepareKey = (desk: KeyDesk, head: RequestHead, key: Key) => Work;
 
 /** Finds the route of a request by method and path. Owns no state; a path that is not there is an error of its own kind. */
 export class Router {
@@ -28,27 +35,31 @@ export class Router {
   readonly #keyByPath: RoutesByMethod;
   readonly #explainByPath: RoutesByMethod;
 
-  constructor(parts: { gateway: Gateway; cluster: string; metrics: HttpMetrics }) {
-    const { gateway, cluster, metrics } = parts;
+  constructor(parts: KeyDesk & { readonly cluster: string; readonly metrics: HttpMetrics }) {
+    const { gateway, tokens, cluster, metrics } = parts;
+    const desk = { gateway, tokens };
     const cursors = new CursorCodec(cluster);
-    this.#anyMethod = plainRoutes(gateway);
+    this.#anyMethod = plainRoutes(desk);
     this.#exact = new Map([
-      ["/v1/kv", collectionRoutes(gateway, cursors)],
-      ["/v1/batch", new Map([["POST", batchRoute(gateway)]])],
+      ["/v1/kv", collectionRoutes(desk, cursors)],
+      ["/v1/batch", new Map([["POST", batchRoute(desk)]])],
       ["/v1/promote", new Map([["POST", promoteRoute(gateway)]])],
       ["/v1/handover", new Map([["POST", handoverRoute(gateway)]])],
       ["/v1/cluster", readable(clusterRoute(gateway))],
       ["/v1/member", readable(memberRoute(gateway))],
-      ["/v1/explain", readable(keyParameterRoute("/v1/explain", gateway, prepareExplain))],
+      [
+        "/v1/explain",
+        readable({ name: "/v1/explain", prepare: (head) => prepareExplain(gateway, head, takeKey(head)) }),
+      ],
       ["/healthz", readable(healthRoute)],
       ["/readyz", readable(readinessRoute(gateway))],
       ["/metrics", readable(metricsRoute(metrics))],
     ]);
     this.#keyByPath = new Map([
-      ...readable(keyPathRoute(gateway, prepareGet)),
-      ["PUT", keyPathRoute(gateway, preparePut)],
-      ["DELETE", keyPathRoute(gateway, prepareDelete)],
-      ["POST", incrementRoute(gateway)],
+      ...readable(keyPathRoute(desk, prepareGet)),
+      ["PUT", keyPathRoute(desk, preparePut)],
+      ["DELETE", keyPathRoute(desk, prepareDelete)],
+      ["POST", incrementRoute(desk)],
     ]);
     this.#explainByPath = readable({
       name: "/v1/explain/{key}",
@@ -92,32 +103,32 @@ function readable(route: Route): RoutesByMethod {
 }
 
 /** `/v1/kv`: a key given as a parameter, or a scan. */
-function collectionRoutes(gateway: Gateway, cursors: CursorCodec): RoutesByMethod {
+function collectionRoutes(desk: KeyDesk, cursors: CursorCodec): RoutesByMethod {
   const getOrScan: Route = {
     name: "/v1/kv",
     prepare: (head) =>
-      head.parameters.has("key") ? prepareGet(gateway, head, takeKey(head)) : prepareScan(gateway, cursors, head),
+      head.parameters.has("key") ? prepareGet(desk, head, takeKey(head)) : prepareScan(desk, cursors, head),
   };
   return new Map([
     ...readable(getOrScan),
-    ["PUT", keyParameterRoute("/v1/kv", gateway, preparePut)],
-    ["DELETE", keyParameterRoute("/v1/kv", gateway, prepareDelete)],
+    ["PUT", keyParameterRoute("/v1/kv", desk, preparePut)],
+    ["DELETE", keyParameterRoute("/v1/kv", desk, prepareDelete)],
   ]);
 }
 
-function keyParameterRoute(name: string, gateway: Gateway, prepare: PrepareKey): Route {
-  return { name, prepare: (head) => prepare(gateway, head, takeKey(head)) };
+function keyParameterRoute(name: string, desk: KeyDesk, prepare: PrepareKey): Route {
+  return { name, prepare: (head) => prepare(desk, head, takeKey(head)) };
 }
 
-function keyPathRoute(gateway: Gateway, prepare: PrepareKey): Route {
+function keyPathRoute(desk: KeyDesk, prepare: PrepareKey): Route {
   return {
     name: KEY_ROUTE,
-    prepare: (head) => prepare(gateway, head, keyOfPath(head.path.slice(KEY_PREFIX.length))),
+    prepare: (head) => prepare(desk, head, keyOfPath(head.path.slice(KEY_PREFIX.length))),
   };
 }
 
 /** Only a POST ends in `/increment`: GET and PUT of such a path mean the key that is called so. */
-function incrementRoute(gateway: Gateway): Route {
+function incrementRoute(desk: KeyDesk): Route {
   return {
     name: "/v1/kv/{key}/increment",
     prepare: (head) => {
@@ -126,7 +137,7 @@ function incrementRoute(gateway: Gateway): Route {
         const allow = ["GET", "HEAD", "PUT", "DELETE"];
         throw new KvError("METHOD_NOT_ALLOWED", "Of a key only …/increment takes POST", { details: { allow } });
       }
-      return prepareIncrement(gateway, head, keyOfPath(rest.slice(0, -INCREMENT_SUFFIX.length)));
+      return prepareIncrement(desk, head, keyOfPath(rest.slice(0, -INCREMENT_SUFFIX.length)));
     },
   };
 }

@@ -4,11 +4,13 @@ import type { ScanItem } from "../model/operation.ts";
 import type { ClusterScan, Gateway } from "../node/gateway.ts";
 import { jsonAnswer, type Respond } from "./answer.ts";
 import type { CursorCodec } from "./cursor.ts";
+import type { KeyDesk } from "./key-desk.ts";
 import type { Parameters } from "./parameters.ts";
 import { problemAnswer } from "./problem.ts";
 import type { RequestHead } from "./request-head.ts";
 import { takeOptions } from "./request-options.ts";
 import { type Work, withoutBody } from "./route.ts";
+import type { SessionTokens } from "./session-token.ts";
 import { keyMembers, valueMembers } from "./text-or-base64.ts";
 import { parseWholeNumber } from "./whole-number.ts";
 
@@ -20,8 +22,8 @@ interface ScanRequest {
 }
 
 /** `GET /v1/kv`: one page of the cluster's keys in byte order. */
-export function prepareScan(gateway: Gateway, cursors: CursorCodec, head: RequestHead): Work {
-  const request = takeScan(cursors, head);
+export function prepareScan({ gateway, tokens }: KeyDesk, cursors: CursorCodec, head: RequestHead): Work {
+  const request = takeScan(head, cursors, tokens);
   head.parameters.refuseRest();
   return withoutBody((respond) => {
     if (request.isEmpty) respond(jsonAnswer(200, { items: [], cursor: null }));
@@ -44,7 +46,7 @@ function scanPage(
   });
 }
 
-function takeScan(cursors: CursorCodec, head: RequestHead): ScanRequest {
+function takeScan(head: RequestHead, cursors: CursorCodec, tokens: SessionTokens): ScanRequest {
   const { parameters } = head;
   const prefix = takeBound(parameters, "prefix");
   const first = takeBound(parameters, "start");
@@ -52,7 +54,7 @@ function takeScan(cursors: CursorCodec, head: RequestHead): ScanRequest {
   const reverse = takeFlag(parameters, "reverse");
   const keysOnly = takeFlag(parameters, "keys_only");
   const rowsMax = takeLimit(parameters);
-  const options = takeOptions(head);
+  const options = takeOptions(head, tokens, "read");
   const shape = JSON.stringify([prefix, first, last, reverse, keysOnly]);
   const cursor = parameters.take("cursor");
   const resumeKey = cursor === undefined ? null : cursors.decode(shape, cursor);

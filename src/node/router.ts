@@ -1,3 +1,4 @@
+import { isBounded } from "../model/read-bounds.ts";
 import type { Operation, Reply, ReplyCallback, RequestOptions } from "../model/operation.ts";
 import type { NodeName } from "../model/position.ts";
 import type { Shard } from "../model/topology.ts";
@@ -13,7 +14,8 @@ export interface RouterParts extends Omit<LaneParts, "attempt"> {
 
 /**
  * Decides for each operation of this node's clients where it is done: here when this node's member leads the shard, else
- * at the shard's leader; a read that may be `eventual` at any member, this one's own first.
+ * at the shard's leader; a read that may be `eventual` at any member, this one's own first. One that is bounded (what was seen, how
+ * old it may be) is asked of one member, then of the leader, which holds every bound.
  *
  * Owns no requests: each is in a lane, in a round of members, or in the local member's hands. What fails is decided by
  * `verdictOf` alone.
@@ -38,7 +40,8 @@ export class Router {
   execute(request: ShardRequest, done: ReplyCallback): void {
     const { shard, operation, options, deadlineMs } = request;
     if (isForAnyMember(operation, options)) {
-      this.#askAnyMember(request, done);
+      if (isBounded(options)) this.#askWithinBounds(request, done);
+      else this.#askInTurn(this.#membersFrom(shard), request, done);
       return;
     }
     const { member } = this.#parts;
@@ -52,18 +55,33 @@ export class Router {
     });
   }
 
-  /** Tries the members one after the other, each at most once. */
-  #askAnyMember(request: ShardRequest, done: ReplyCallback): void {
+  /** Asks one member, and where that one cannot keep the bounds the leader, which keeps every bound. */
+  #askWithinBounds(request: ShardRequest, done: ReplyCallback): void {
+    const { shard, operation, options, deadlineMs } = request;
+    const askLeader = (): void => {
+      this.laneFor(shard).submit(operation, { ...options, consistency: "linearizable" }, done, deadlineMs);
+    };
+    // No copy but the leader's shows everything at every moment.
+    if (options.maxLagMs === 0) return askLeader();
+    const nowMs = this.#parts.clock.nowMs();
+    const half = { ...request, deadlineMs: nowMs + (deadlineMs - nowMs) / 2 };
+    this.#askInTurn(this.#membersFrom(shard).slice(0, 1), half, (reply) => {
+      if (verdictOf(reply, true) === "final") done(reply);
+      else askLeader();
+    });
+  }
+
+  /** Tries `members` one after the other, each at most once. */
+  #askInTurn(members: readonly NodeName[], request: ShardRequest, done: ReplyCallback): void {
     const { clock, admission } = this.#parts;
     const { shard, operation, options } = request;
-    const order = this.#membersFrom(shard);
     let isAdmitted = false;
     const finish = (reply: Reply): void => {
       if (isAdmitted) admission.leave(shard.name);
       done(honestReply(reply, true));
     };
     const tryFrom = (index: number): void => {
-      const target = order[index];
+      const target = members[index];
       if (target === undefined) {
         finish(failure(noLeader(shard)));
         return;
@@ -73,7 +91,7 @@ export class Router {
         finish(overloaded(shard));
         return;
       }
-      const isLast = index === order.length - 1;
+      const isLast = index === members.length - 1;
       const leftMs = Math.max(1, request.deadlineMs - clock.nowMs());
       const timeoutMs = isLast ? leftMs : leftMs / 2;
       this.#attempt({ shard, operation, options, target, timeoutMs }, (reply) => {

@@ -1,8 +1,10 @@
 import { after, before, describe } from "node:test";
+import { describeBadBodies } from "./http-suite-bad-bodies.ts";
 import { describeBadInput } from "./http-suite-bad-input.ts";
 import { describeCollections } from "./http-suite-collections.ts";
 import { describeDesync } from "./http-suite-desync.ts";
 import { describeKeys } from "./http-suite-keys.ts";
+import { describeOptions } from "./http-suite-options.ts";
 import { describePlainPaths } from "./http-suite-plain.ts";
 import { describeResources } from "./http-suite-resources.ts";
 import type { HttpSystem } from "./http-system.ts";
@@ -23,6 +25,8 @@ export function describeHttp(name: string, start: () => Promise<HttpSystem>): vo
         describeKeys(address);
         describeCollections(address);
         describeBadInput(address);
+        describeBadBodies(address);
+        describeOptions(address);
         describeDesync(address);
       },
     );

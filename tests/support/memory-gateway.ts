@@ -23,8 +23,10 @@ import type {
   RequestSequence,
 } from "../../src/node/gateway.ts";
 import { evaluate } from "../../src/shard/evaluate.ts";
+import { digestOfOperation } from "../../src/shard/request-row.ts";
 
 const SHARD = "Solo";
+const NOT_ANSWERED: Reply = { ok: false, error: new KvError("INTERNAL", "The operation has no answer") };
 
 /** What was asked of the gateway, for tests that look at how a front door translates. */
 export interface AskedOperation {
@@ -52,6 +54,7 @@ export class MemoryGateway implements Gateway {
   readonly #clock: Clock;
   readonly #records = new Map<Key, Record>();
   readonly #positions: string[] = [];
+  readonly #requests = new Map<string, { readonly digest: string; readonly replies: readonly Reply[] }>();
   #version = 0;
   #held: Array<() => void> | null = null;
 
@@ -83,8 +86,9 @@ export class MemoryGateway implements Gateway {
 
   execute(operation: KeyOperation, options: RequestOptions, done: ReplyCallback): void {
     this.asked?.push({ operation, options });
-    const reply =
-      this.failure === null ? this.#reply(this.#apply(operation, ++this.#version)) : this.#failed(this.failure);
+    const [reply = NOT_ANSWERED] = this.#once(operation, options, () => [
+      this.#reply(this.#apply(operation, ++this.#version)),
+    ]);
     this.#answer(() => done(reply));
   }
 
@@ -93,13 +97,33 @@ export class MemoryGateway implements Gateway {
     options: RequestOptions,
     done: (replies: readonly Reply[]) => void,
   ): void {
-    const version = ++this.#version;
-    const { failure } = this;
-    const replies = operations.map((operation): Reply => {
-      this.asked?.push({ operation, options });
-      return failure === null ? this.#reply(this.#apply(operation, version)) : this.#failed(failure);
+    for (const operation of operations) this.asked?.push({ operation, options });
+    const replies = this.#once({ kind: "batch", operations }, options, () => {
+      const version = ++this.#version;
+      return operations.map((operation) => this.#reply(this.#apply(operation, version)));
     });
-    this.#answer(() => done(replies));
+    this.#answer(() => done(operations.map((_, index) => replies[index] ?? replies[0] ?? NOT_ANSWERED)));
+  }
+
+  /** What `run` answers, or why it was not called: it would be the second time, or what was asked for is not to be had. */
+  #once(
+    operation: KeyOperation | BatchOperation,
+    options: RequestOptions,
+    run: () => readonly Reply[],
+  ): readonly Reply[] {
+    if (this.failure !== null) return [this.#failed(this.failure)];
+    const { seen, requestId } = options;
+    const isHeld = seen === undefined || (seen.epoch === 1 && seen.lineage === 0 && seen.sequence <= this.#version);
+    if (seen?.shard === SHARD && !isHeld) return [this.#failed(new KvError("POSITION_NOT_HELD", "It is not held"))];
+    if (requestId === undefined) return run();
+    const known = this.#requests.get(requestId);
+    const digest = digestOfOperation(operation).toString("hex");
+    if (known !== undefined && known.digest !== digest) {
+      return [this.#failed(new KvError("REQUEST_ID_REUSED", "Another request was made with this Idempotency-Key"))];
+    }
+    const replies = known?.replies ?? run();
+    this.#requests.set(requestId, { digest, replies });
+    return replies;
   }
 
   transact(batch: BatchOperation, _options: RequestOptions, done: ReplyCallback): void {
