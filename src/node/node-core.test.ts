@@ -67,6 +67,27 @@ test("an eventual read is answered by whichever member can, and its load is shar
   assert.equal(codeOf(made.ask("s0m0", getOf(key), EVENTUAL)), "UNREACHABLE");
 });
 
+test("a bounded read is asked of one member, and of the leader when that one cannot keep the bound", () => {
+  const made = cluster(2, 3);
+  const key = made.keyOf(1);
+  made.ask("s1m1", setOf(key, "1"));
+  const seen = { shard: "shard1", epoch: 1, lineage: 0, sequence: 1 };
+  const answererOf = (node: string, bound: Partial<RequestOptions>): string => {
+    const reply = made.ask(node, getOf(key), { ...EVENTUAL, ...bound });
+    return reply.ok ? reply.answerer.node : codeOf(reply);
+  };
+  for (const bound of [{ seen }, { maxLagMs: 100 }]) {
+    assert.equal(answererOf("s1m1", bound), "s1m1");
+    made.node("s1m1").member.keepsBounds = false;
+    assert.equal(answererOf("s1m1", bound), "s1m0");
+    assert.match(answererOf("s0m0", bound), /^s1m[012]$/);
+    made.node("s1m1").member.keepsBounds = true;
+  }
+  assert.equal(answererOf("s1m1", { maxLagMs: 0 }), "s1m0");
+  made.network.detach("s1m2");
+  for (let i = 0; i < 3; i++) assert.match(answererOf("s0m0", { seen }), /^s1m[01]$/);
+});
+
 test("a write marked eventual still goes to the leader", () => {
   const made = cluster();
   const reply = made.ask("s0m1", setOf(made.keyOf(0), "1"), EVENTUAL);

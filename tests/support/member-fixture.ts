@@ -7,7 +7,13 @@ import { SegmentedLog } from "../../src/log/segmented-log.ts";
 import { SPACE } from "../../src/model/entry.ts";
 import { keyOfBinary } from "../../src/model/key.ts";
 import type { KvError } from "../../src/model/errors.ts";
-import { DEFAULT_OPTIONS, type Operation, type Reply, type SetOperation } from "../../src/model/operation.ts";
+import {
+  DEFAULT_OPTIONS,
+  type Operation,
+  type Reply,
+  type RequestOptions,
+  type SetOperation,
+} from "../../src/model/operation.ts";
 import { NO_EPOCH, type NodeName } from "../../src/model/position.ts";
 import type { PromotionReport, PromotionRequest } from "../../src/model/status.ts";
 import type { MemberState } from "../../src/replication/member-environment.ts";
@@ -164,9 +170,9 @@ export class MemberFixture {
   }
 
   /** Executes an operation; the answer arrives in the object returned. */
-  execute(operation: Operation): { reply: Reply | null } {
+  execute(operation: Operation, options: RequestOptions = DEFAULT_OPTIONS): { reply: Reply | null } {
     const answer: { reply: Reply | null } = { reply: null };
-    this.member.execute(operation, DEFAULT_OPTIONS, (reply) => {
+    this.member.execute(operation, options, (reply) => {
       if (answer.reply !== null) throw new Error("an operation is answered once");
       answer.reply = reply;
     });
@@ -190,7 +196,14 @@ export class MemberFixture {
 
   promote(request: Partial<PromotionRequest> = {}): { report: PromotionReport | KvError | null } {
     const answer: { report: PromotionReport | KvError | null } = { report: null };
-    const whole = { shard: SHARD, node: this.node, dryRun: false, acceptDataLoss: false, isHandover: false, ...request };
+    const whole = {
+      shard: SHARD,
+      node: this.node,
+      dryRun: false,
+      acceptDataLoss: false,
+      isHandover: false,
+      ...request,
+    };
     this.member.promote(whole, (report) => {
       if (answer.report !== null) throw new Error("a promotion is answered once");
       answer.report = report;

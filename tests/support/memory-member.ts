@@ -11,6 +11,7 @@ import type {
   ScanOperation,
 } from "../../src/model/operation.ts";
 import type { Epoch, NodeName, Sequence, Version } from "../../src/model/position.ts";
+import { isBounded } from "../../src/model/read-bounds.ts";
 import type { Record } from "../../src/model/record.ts";
 import type { MemberAccount, MemberStatus, PromotionReport, PromotionRequest } from "../../src/model/status.ts";
 import type { KnownLeader, LocalMember } from "../../src/node/local-member.ts";
@@ -83,6 +84,8 @@ export class MemoryMember implements LocalMember {
   /** What this member believes, when it differs from the truth. */
   belief: KnownLeader | null = null;
   isReady = true;
+  /** Whether a replica can answer reads that are bounded by what was seen, or by their age. */
+  keepsBounds = true;
   answerMs = 0;
   readonly promotions: PromotionRequest[] = [];
 
@@ -203,7 +206,8 @@ export class MemoryMember implements LocalMember {
     if (!this.isReady) return { ok: false, error: new KvError("NOT_READY", `Node ${node} starts`) };
     const { role } = this;
     if (operation.kind === "clear") return { ok: false, error: new KvError("NOT_SUPPORTED", "No clear here") };
-    if (role !== "leader" && options.consistency !== "eventual") {
+    const mayServe = options.consistency === "eventual" && (this.keepsBounds || !isBounded(options));
+    if (role !== "leader" && !mayServe) {
       const { leader } = this.knownLeader();
       return { ok: false, error: new KvError("NOT_LEADER", `Node ${node} does not lead`, { details: { leader } }) };
     }
