@@ -31,6 +31,7 @@ export const TEST_PHASES: readonly TestPhase[] = [
     fileTimeoutMs: 300_000,
   },
   { name: "cluster", patterns: ["tests/cluster/**/*.test.ts"], concurrency: 1, fileTimeoutMs: 300_000 },
+  { name: "chaos", patterns: ["tests/chaos/**/*.test.ts"], concurrency: 1, fileTimeoutMs: 480_000 },
 ];
 
 /** The files of a phase, sorted, relative to `root`. */

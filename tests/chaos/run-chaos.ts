@@ -21,8 +21,9 @@ async function main(): Promise<number> {
       coordinator: { type: "string", default: "embedded" },
       seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 31)) },
       "think-ms": { type: "string", default: String(THINK_MS_DEFAULT) },
+      "keep-output": { type: "boolean", default: false },
       /** Where the report goes as JSON. */
-      output: { type: "string" },
+      report: { type: "string" },
     },
   });
   const scenario = SCENARIOS.find(({ name }) => name === values.scenario);
@@ -46,9 +47,10 @@ async function main(): Promise<number> {
     seed,
     thinkMs: Number(values["think-ms"]),
     say: (line) => console.log(line),
+    keepsOutput: values["keep-output"],
   });
   for (const line of reportLines(report)) console.log(line);
-  if (values.output !== undefined) writeFileSync(values.output, JSON.stringify(report, null, 2));
+  if (values.report !== undefined) writeFileSync(values.report, JSON.stringify(report, null, 2));
   return 0;
 }
 

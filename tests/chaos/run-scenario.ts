@@ -20,6 +20,8 @@ export interface ScenarioOptions {
   /** Mean pause of a client between two requests. */
   readonly thinkMs: number;
   readonly say: (line: string) => void;
+  /** Keeps what all processes printed, also when nothing went wrong. */
+  readonly keepsOutput: boolean;
 }
 
 /** What a scenario came to that broke no promise. */
@@ -37,6 +39,7 @@ export interface ScenarioReport {
 
 /** From here on a run has time for faults that take long. */
 const LONG_RUN_S = 100;
+const VALUE_BYTES_MAX = 600;
 
 /**
  * Runs one scenario in this lab: a cluster, its load, faults one after the other until the time is over and each kind was injected,
@@ -54,7 +57,11 @@ export async function runScenario(scenario: Scenario, options: ScenarioOptions):
       if (scenario.diskMb !== undefined) disks.set(path, new SmallDisk(path, scenario.diskMb));
     },
   });
-  const load = new ChaosLoad(cluster, { seed, thinkMs: options.thinkMs });
+  const load = new ChaosLoad(cluster, {
+    seed,
+    thinkMs: options.thinkMs,
+    valueBytesMax: scenario.valueBytesMax ?? VALUE_BYTES_MAX,
+  });
   const run = new ChaosRun({ cluster, load, random: new SeededRandom(seed), say });
   const diskOf = (node: TestNode): SmallDisk => {
     const disk = disks.get(node.dataDirectory);
@@ -68,6 +75,7 @@ export async function runScenario(scenario: Scenario, options: ScenarioOptions):
   try {
     await inflictAll(run, faults, startedMs + seconds * 1000);
     const verdict = await judge(run);
+    if (options.keepsOutput) say(keepOutput(cluster, `${scenario.name}-${seed}`));
     return reportOf(run, { scenario, options, startedMs, verdict });
   } catch (error) {
     const path = keepOutput(cluster, `${scenario.name}-${seed}`);

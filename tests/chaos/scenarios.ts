@@ -2,6 +2,7 @@ import {
   coordinatorDown,
   coordinatorDownAndLeaderKilled,
   coordinatorDownAndReplicaKilled,
+  coordinatorWiped,
   etcdMembersKilled,
 } from "./faults/coordinator.ts";
 import { crash, crashOfEverybody } from "./faults/crash.ts";
@@ -9,6 +10,7 @@ import { diskFull, failingFlush, slowFlush } from "./faults/disk.ts";
 import { sharedDirectory, swapped, wiped, wrongCluster } from "./faults/identity.ts";
 import { flapping, partition } from "./faults/partition.ts";
 import { pause, pauseCoordinator } from "./faults/pause.ts";
+import { handover, rollingRestart } from "./faults/planned.ts";
 import type { CoordinatorKind } from "./lab/lab-coordinator.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -28,12 +30,12 @@ const crashes: Scenario = {
     crash("replica", 1),
     crash("leader", 0),
     crash("both", 1),
-    crash("leader", 1),
-    crash("replica", 5),
     crashOfEverybody,
-    crash("leader", 30),
-    crash("replica", 30),
-    crash("both", 0),
+    crash("leader", 1, { isLong: true }),
+    crash("replica", 5, { isLong: true }),
+    crash("both", 0, { isLong: true }),
+    crash("leader", 30, { isLong: true }),
+    crash("replica", 30, { isLong: true }),
   ],
 };
 
@@ -90,7 +92,8 @@ const disks: Scenario = {
   ...PAIR,
   name: "disk",
   title: "disks full, slow and failing",
-  diskMb: 64,
+  diskMb: 512,
+  valueBytesMax: 30_000,
   needsTracer: true,
   faults: ({ diskOf }) => [
     diskFull("leader", diskOf),
@@ -120,9 +123,17 @@ const coordinators: Scenario = {
     coordinatorDownAndReplicaKilled,
     coordinatorDownAndLeaderKilled,
     ...(coordinator === "etcd3" ? [etcdMembersKilled(1, 4), etcdMembersKilled(2, 6)] : []),
+    coordinatorWiped,
     pauseCoordinator(10_000),
     coordinatorDown(120),
   ],
+};
+
+const planned: Scenario = {
+  ...PAIR,
+  name: "planned",
+  title: "handovers and rolling restarts",
+  faults: () => [handover, rollingRestart],
 };
 
 const trios: Scenario = {
@@ -154,7 +165,7 @@ const mix: Scenario = {
   name: "mix",
   title: "faults of all kinds in random order",
   faults: (options) =>
-    [crashes, pauses, partitions, identities, coordinators].flatMap((scenario) =>
+    [crashes, pauses, partitions, identities, coordinators, planned].flatMap((scenario) =>
       scenario.faults(options).filter(({ isLong }) => isLong !== true),
     ),
 };
@@ -166,6 +177,7 @@ export const SCENARIOS: readonly Scenario[] = [
   disks,
   identities,
   coordinators,
+  planned,
   trios,
   mix,
 ];

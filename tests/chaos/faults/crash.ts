@@ -7,13 +7,12 @@ type Victims = "leader" | "replica" | "both";
 
 /** A stall is looked for this long after a replica's death. */
 const STALL_WINDOW_MS = 3000;
-const LONG_S = 30;
 
 /** `kill -9` of members of a shard, which start again after so many seconds. */
-export function crash(victims: Victims, restartAfterS: number): Fault {
+export function crash(victims: Victims, restartAfterS: number, { isLong = false } = {}): Fault {
   return {
     kind: `kill -9 of ${victims === "both" ? "leader and replica" : `the ${victims}`}, back after ${restartAfterS} s`,
-    isLong: restartAfterS >= LONG_S,
+    isLong,
     async inflict(run) {
       const shard = run.anyShard();
       const leader = await run.leader(shard);

@@ -11,6 +11,7 @@ const FULL_WAIT_MS = 30_000;
 const FULL_FOR_MS = 3000;
 const POLL_MS = 50;
 const REFUSALS_MIN = 20;
+const LONG_MS = 10_000;
 
 async function memberOf(run: ChaosRun, shard: string, victim: Victim): Promise<TestNode> {
   return victim === "leader" ? run.leader(shard) : run.replica(shard);
@@ -62,6 +63,7 @@ async function untilNoticed(run: ChaosRun, shard: string, node: TestNode, victim
 export function slowFlush(victim: Victim, delayMs: number, forMs: number): Fault {
   return {
     kind: `flushes of the ${victim} take ${delayMs} ms more`,
+    isLong: forMs >= LONG_MS,
     async inflict(run) {
       const shard = run.anyShard();
       const node = await memberOf(run, shard, victim);
@@ -91,9 +93,9 @@ export function failingFlush(victim: Victim): Fault {
       const node = await memberOf(run, shard, victim);
       await run.steady();
       run.expectEnd(node);
-      const fromMs = performance.now();
       const fault = await SystemCallFault.inject(node.pid, "fdatasync:error=EIO", run.cluster.directory);
       const exitCode = await node.exited();
+      const fromMs = performance.now();
       await fault.detach();
       if (exitCode === 0) throw new Error(`${node.name} ended as if nothing had happened`);
       run.injected(this.kind);

@@ -5,7 +5,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runKv } from "../../cluster/support/program.ts";
 import { type StartOptions, TestNode } from "../../cluster/support/test-node.ts";
 import { type ClusterConfig, loadConfig } from "../../../src/server/config.ts";
-import { makeFirstDocuments } from "./first-documents.ts";
 import { type CoordinatorKind, type LabCoordinator, startCoordinator } from "./lab-coordinator.ts";
 import { type LabHost, LabNetwork } from "./lab-network.ts";
 
@@ -136,7 +135,7 @@ export class LabCluster {
   async #makeDocuments(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await makeFirstDocuments(this.config, this.nodes);
+        await this.kv(["init"]);
         return;
       } catch (error) {
         if (attempt === INIT_TRIES) throw error;

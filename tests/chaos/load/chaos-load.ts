@@ -10,6 +10,8 @@ export interface ChaosLoadOptions {
   readonly seed: number;
   /** Mean pause of a client between two requests. */
   readonly thinkMs: number;
+  /** Of the values that are written once. */
+  readonly valueBytesMax: number;
 }
 
 const REGISTER_CLIENTS = 12;
@@ -21,7 +23,6 @@ const PATIENT_TIMEOUT_MS = 40_000;
 const PATIENT_EVERY = 4;
 const RATE_WINDOW_MS = 1000;
 const POLL_MS = 20;
-const VALUE_BYTES_MAX = 600;
 
 /** The clients of one run, over HTTP and RESP, and the log of what they were told when. */
 export class ChaosLoad {
@@ -30,7 +31,7 @@ export class ChaosLoad {
   readonly #respClients: readonly Promise<void>[];
   #isStopping = false;
 
-  constructor(cluster: LabCluster, { seed, thinkMs }: ChaosLoadOptions) {
+  constructor(cluster: LabCluster, { seed, thinkMs, valueBytesMax }: ChaosLoadOptions) {
     const { topology } = cluster.config;
     const shardOf = (key: string): string => topology.shardOfKey(keyOfText(key)).name;
     const { log } = this;
@@ -41,7 +42,7 @@ export class ChaosLoad {
       thinkMs,
       registerClients: REGISTER_CLIENTS,
       ledgerClients: LEDGER_CLIENTS,
-      valueBytesMax: VALUE_BYTES_MAX,
+      valueBytesMax,
       recordsLedger: true,
       timeoutMs: (client) => (client % PATIENT_EVERY === 0 ? PATIENT_TIMEOUT_MS : TIMEOUT_MS),
       onEnded: ({ key, isRead, calledAtMs, outcome }) => {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SeededRandom } from "../../../src/base/random.ts";
 import { checkHistory } from "../../support/linearizability/check-history.ts";
 import { HistoryRecorder } from "../../support/linearizability/history-recorder.ts";
-import type { Outcome, RegisterOperation } from "../../support/linearizability/history.ts";
+import type { Outcome, RegisterOperation, RegisterResult } from "../../support/linearizability/history.ts";
 import { ClientConnection, type Exchange } from "./client-connection.ts";
 import { codeOf, outcomeOf, requestFor } from "./register-request.ts";
 
@@ -33,6 +33,7 @@ export interface TrafficOptions {
 /** An operation that a client was done with just now. */
 export interface EndedOperation {
   readonly key: string;
+  /** It only read, be it because its condition did not hold. */
   readonly isRead: boolean;
   /** Of the run's clock. */
   readonly calledAtMs: number;
@@ -254,15 +255,14 @@ export class Traffic {
   }
 
   #count({ key, operation, outcome, calledAtMs }: CountedOperation): void {
-    this.#options.onEnded?.({ key, isRead: operation.kind === "get", calledAtMs, outcome });
+    const isRead = operation.kind === "get" || (outcome.kind === "ok" && !hasWritten(outcome.result));
+    this.#options.onEnded?.({ key, isRead, calledAtMs, outcome });
     if (outcome.kind !== "ok") return;
     if (operation.kind === "get") {
       this.answeredReads++;
       return;
     }
-    const { result } = outcome;
-    const hasWritten = result.kind === "written" || result.kind === "incremented" || result.kind === "deleted";
-    if (!hasWritten) return;
+    if (!hasWritten(outcome.result)) return;
     this.acknowledgedWrites++;
     this.#acknowledgedAtMs.push(performance.now());
   }
@@ -307,6 +307,10 @@ export class Traffic {
     }
     connection.close();
   }
+}
+
+function hasWritten(result: RegisterResult): boolean {
+  return result.kind === "written" || result.kind === "incremented" || (result.kind === "deleted" && result.existed);
 }
 
 function chooseOperation(hot: HotKey, value: string, random: SeededRandom): RegisterOperation {
