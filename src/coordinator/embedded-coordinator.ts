@@ -17,7 +17,7 @@ import { ALIVE_MS, decodeListAnswer, decodeReadAnswer, decodeSwapAnswer, EMBEDDE
 import { EndpointSet } from "./endpoint-set.ts";
 import { type CallResult, textOf } from "./http-endpoint.ts";
 import { JsonAnswer } from "./json-answer.ts";
-import { WatchLoop } from "./watch-loop.ts";
+import { WatchSet } from "./watch-set.ts";
 
 export interface EmbeddedCoordinatorOptions {
   readonly address: EndpointAddress;
@@ -42,11 +42,12 @@ const NO_HEADERS = {};
 export class EmbeddedCoordinator implements Coordinator {
   readonly #options: EmbeddedCoordinatorOptions;
   readonly #endpoints: EndpointSet;
-  readonly #watches = new Set<WatchLoop>();
+  readonly #watches: WatchSet;
   #isClosed = false;
 
   constructor(options: EmbeddedCoordinatorOptions) {
     this.#options = options;
+    this.#watches = new WatchSet({ timers: options.clock, random: options.random });
     this.#endpoints = new EndpointSet([options.address], options.clock);
   }
 
@@ -71,28 +72,17 @@ export class EmbeddedCoordinator implements Coordinator {
 
   watch(key: string, onChange: () => void): Watch {
     if (this.#isClosed || keyFault(key) !== null) return { stop: () => {} };
-    const { clock: timers, random } = this.#options;
     const post = { path: EMBEDDED_PATHS.watch, body: JSON.stringify({ key }), headers: NO_HEADERS };
-    const loop = new WatchLoop({
-      timers,
-      random,
+    return this.#watches.add({
       open: (events) => this.#endpoints.stream(post, 3 * ALIVE_MS, events),
       readLine: (line) => (JsonAnswer.parse(line)?.truth("changed") === true ? "changed" : "alive"),
       onChange,
     });
-    this.#watches.add(loop);
-    return {
-      stop: () => {
-        loop.stop();
-        this.#watches.delete(loop);
-      },
-    };
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const watch of this.#watches) watch.stop();
-    this.#watches.clear();
+    this.#watches.stop();
     this.#endpoints.close();
   }
 

@@ -28,7 +28,8 @@ import {
 } from "./etcd-messages.ts";
 import type { CallResult, StreamEvents } from "./http-endpoint.ts";
 import { JsonAnswer } from "./json-answer.ts";
-import { type WatchLine, WatchLoop } from "./watch-loop.ts";
+import type { WatchLine } from "./watch-loop.ts";
+import { WatchSet } from "./watch-set.ts";
 
 export interface EtcdCoordinatorOptions {
   /** At least one; with several, those of one cluster. */
@@ -63,11 +64,12 @@ export class EtcdCoordinator implements Coordinator {
   readonly #options: EtcdCoordinatorOptions;
   readonly #endpoints: EndpointSet;
   readonly #login: EtcdLogin;
-  readonly #watches = new Set<WatchLoop>();
+  readonly #watches: WatchSet;
   #isClosed = false;
 
   constructor(options: EtcdCoordinatorOptions) {
     this.#options = options;
+    this.#watches = new WatchSet({ timers: options.clock, random: options.random });
     this.#endpoints = new EndpointSet(options.endpoints, options.clock);
     this.#login = new EtcdLogin(this.#endpoints, options.user);
   }
@@ -89,27 +91,16 @@ export class EtcdCoordinator implements Coordinator {
 
   watch(key: string, onChange: () => void): Watch {
     if (this.#isClosed || keyFault(key) !== null) return { stop: () => {} };
-    const { clock: timers, random } = this.#options;
-    const loop = new WatchLoop({
-      timers,
-      random,
+    return this.#watches.add({
       open: (events) => this.#openWatch(key, events),
       readLine: (line) => this.#readLine(line),
       onChange,
     });
-    this.#watches.add(loop);
-    return {
-      stop: () => {
-        loop.stop();
-        this.#watches.delete(loop);
-      },
-    };
   }
 
   close(): void {
     this.#isClosed = true;
-    for (const watch of this.#watches) watch.stop();
-    this.#watches.clear();
+    this.#watches.stop();
     this.#endpoints.close();
   }
 

@@ -166,7 +166,7 @@ export class CoordinatedSet implements InSyncKeeper {
       const wish = this.#wishToRemove(member.node, health);
       const reason = wish ?? this.#reasonToRemove(member.node, health.lagMs(member.node));
       if (reason === null) continue;
-      this.#parts.env.logger.warn("In-sync set shrinks", { node: member.node, reason });
+      this.#parts.env.logger.warn(`Takes ${member.node} out of the in-sync set: it ${reason}`);
       if (wish === null) this.#removals.set(member.node, (this.#removals.get(member.node) ?? 0) + 1);
       const left = document.inSync.filter((other) => other !== member);
       if (mutant("M04")) this.#leadership = { ...this.#leadership, inSync: left };
@@ -216,7 +216,7 @@ export class CoordinatedSet implements InSyncKeeper {
     this.#joining = null;
     this.#take(known);
     if (cause === "expand" && outcome.kind === "accepted") {
-      env.logger.info("In-sync set grows", { inSync: known.document.inSync.map(({ node }) => node) });
+      env.logger.info(`The in-sync set has grown: ${known.document.inSync.map(({ node }) => node).join(", ")}`);
     }
   }
 

@@ -93,7 +93,7 @@ export class InSyncSet implements InSyncKeeper {
     if (session.durable < position.promised) return;
     if (!this.#replace([...inSync.filter((member) => member.node !== node), { ...store }])) return;
     this.forget(node);
-    this.#parts.env.logger.info("In-sync set grows", { node, store: store.store });
+    this.#parts.env.logger.info(`The in-sync set has grown by ${node}`, { store: store.store });
   }
 
   /** The session with `node` is over, or not good enough: it counts for nothing unless it is listed. */
