@@ -3,12 +3,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
-import { TestCluster } from "./support/cluster.ts";
+import { TestCluster, type TestClusterOptions } from "./support/cluster.ts";
 import { programCommand, RunningProgram, runKv, runProgram } from "./support/program.ts";
 
 /** A configuration of shards with a replica each, whose nodes `kv up` is to start. */
-async function layOut(t: TestContext, shardCount = 2): Promise<TestCluster> {
-  const cluster = await TestCluster.create({ shardCount, replicaCount: 1 });
+async function layOut(t: TestContext, shardCount = 2, options: TestClusterOptions = {}): Promise<TestCluster> {
+  const cluster = await TestCluster.create({ shardCount, replicaCount: 1, ...options });
   t.after(async () => cluster.dispose());
   return cluster;
 }
@@ -34,11 +34,20 @@ function startUp(t: TestContext, cluster: TestCluster, words: readonly string[] 
 
 /** Process ids of the cluster's nodes, found by their configuration file. */
 function childrenOf(cluster: TestCluster): number[] {
+  return processesWith("serve", cluster.configFile);
+}
+
+/** Process ids of the cluster's coordinator, found by its directory. */
+function coordinatorsOf(cluster: TestCluster): number[] {
+  return processesWith("coordinator", join(cluster.directory, "data", "coordinator"));
+}
+
+function processesWith(...wanted: string[]): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       const words = commandOf(pid);
-      return words.includes("serve") && words.includes(cluster.configFile);
+      return wanted.every((word) => words.includes(word));
     })
     .map(Number);
 }
@@ -126,6 +135,49 @@ test(
     await again.waitFor("Ctrl-C stops everything");
     assert.equal(childrenOf(cluster).length, 4);
     assert.equal(await cluster.nodes[3]?.get("kept"), "yes");
+  },
+);
+
+test(
+  "kv up takes over what it ran in static mode, runs the coordinator, and starts both it and a killed leader again",
+  { skip: !isLinux },
+  async (t) => {
+    const cluster = await layOut(t, 1, { coordinator: "embedded", replication: "in-sync" });
+    const [leader, replica] = cluster.nodes;
+    assert(leader !== undefined && replica !== undefined);
+    const coordinated = readFileSync(cluster.configFile, "utf8");
+    writeFileSync(cluster.configFile, TestCluster.withoutCoordinator(coordinated));
+    const before = startUp(t, cluster);
+    await before.waitFor("Ctrl-C stops everything");
+    assert.match(before.output, /^Static topology: when a leader is gone for good, promote a replica$/m);
+    await leader.put("kept", "from static mode");
+    before.signal("SIGTERM");
+    assert.equal(await before.exited, 0, before.output);
+
+    writeFileSync(cluster.configFile, coordinated);
+    const up = startUp(t, cluster);
+    await up.waitFor("Ctrl-C stops everything");
+    const adopted = `^Shard Hyderabad: ${leader.name} leads from epoch 2 on, in sync with ${replica.name}$`;
+    assert.match(up.output, new RegExp(adopted, "m"));
+    assert.match(up.output, /^Coordinator: embedded on 127\S+; when a leader dies, a replica takes over by itself$/m);
+    assert.equal(await replica.get("kept"), "from static mode");
+    const [arbiter = -1] = coordinatorsOf(cluster);
+    process.kill(arbiter, "SIGKILL");
+    await up.waitFor("was killed by SIGKILL; it is started again in 1 s");
+    await eventually(() => coordinatorsOf(cluster).some((pid) => pid !== arbiter), "another coordinator");
+    const pid = childrenOf(cluster).find((child) => commandOf(String(child)).includes(leader.name)) ?? -1;
+    process.kill(pid, "SIGKILL");
+    await up.waitFor("was killed by SIGKILL; it is started again in 5 s");
+    await replica.putSoon("after", "the failover");
+    await eventuallyReady(leader.url);
+    assert.equal(await leader.get("after"), "the failover");
+
+    up.signal("SIGTERM");
+    assert.equal(await up.exited, 0, up.output);
+    assert.deepEqual([...childrenOf(cluster), ...coordinatorsOf(cluster)], []);
+    const fresh = startUp(t, cluster, ["--fresh"]);
+    await fresh.waitFor("Ctrl-C stops everything");
+    assert.equal(await leader.get("kept"), null, "the documents went with the data");
   },
 );
 

@@ -27,7 +27,8 @@ async function launch(t: TestContext, cluster: TestCluster): Promise<Launched> {
 }
 
 test("what was written to ./launch.sh's eight nodes survives Ctrl-C under load and the next start", async (t) => {
-  const cluster = await TestCluster.create({ shardCount: 4 });
+  // As in the file that is shipped.
+  const cluster = await TestCluster.create({ shardCount: 4, coordinator: "embedded", replication: "in-sync" });
   t.after(async () => cluster.dispose());
   const addresses = cluster.nodes.map((node) => node.name);
   const first = await launch(t, cluster);

@@ -6,6 +6,8 @@ import type { TestContext } from "node:test";
 import { keyOfText } from "../../../src/model/key.ts";
 import type { ClusterConfig } from "../../../src/server/config.ts";
 import { loadConfig } from "../../../src/server/config.ts";
+import { makeDocumentsAtStart } from "../../../src/cli/documents/first-start.ts";
+import { TestCoordinator } from "./test-coordinator.ts";
 import { TestNode } from "./test-node.ts";
 
 export interface TestClusterOptions {
@@ -15,6 +17,8 @@ export interface TestClusterOptions {
   readonly replicaCount?: number;
   /** Default "async". */
   readonly replication?: "async" | "in-sync";
+  /** Default "static". */
+  readonly coordinator?: "static" | "embedded";
   /** More keys of [cluster], as TOML: `log_retain_mb = 1`. */
   readonly clusterToml?: string;
   /** Added to every node's environment. */
@@ -38,11 +42,14 @@ export class TestCluster {
   readonly configFile: string;
   readonly config: ClusterConfig;
   readonly nodes: readonly TestNode[];
+  /** Null in static mode. */
+  readonly coordinator: TestCoordinator | null;
 
   private constructor(directory: string, env: Readonly<Record<string, string>>) {
     this.directory = directory;
     this.configFile = join(directory, "sharding.toml");
     this.config = loadConfig(this.configFile);
+    this.coordinator = coordinatorOf(this.config, join(directory, "coordinator"));
     this.nodes = this.config.topology.shards.flatMap((shard) =>
       shard.members.map(
         ({ node }, index) =>
@@ -65,6 +72,11 @@ export class TestCluster {
     return new TestCluster(directory, options.env ?? {});
   }
 
+  /** The text of a configuration file with a coordinator, as that of the same cluster in static mode. */
+  static withoutCoordinator(file: string): string {
+    return file.replace(/^coordinator = .*\n\[coordinator\]\nendpoints = .*\n/m, "");
+  }
+
   /** Starts every node, waits until all are ready, and disposes of them when the test is over. */
   static async start(
     test: TestContext | { after: (run: () => Promise<void>) => void },
@@ -76,9 +88,17 @@ export class TestCluster {
     return cluster;
   }
 
+  /** With a coordinator: also that, and the documents if there are none. */
   async startAll(): Promise<void> {
+    await this.coordinator?.start();
     for (const node of this.nodes) node.start({ startedTogether: true });
+    if (this.coordinator !== null) await this.makeDocuments();
     await this.waitReady();
+  }
+
+  /** Makes what documents the cluster lacks, taking over what data there are. */
+  async makeDocuments(): Promise<void> {
+    await makeDocumentsAtStart({ config: this.config, isOver: () => false, say: () => {} });
   }
 
   /** Until every node that runs is ready. */
@@ -119,14 +139,20 @@ export class TestCluster {
 
   async dispose(): Promise<void> {
     await this.killAll();
+    await this.coordinator?.kill();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
 
 async function writeConfig(path: string, options: TestClusterOptions): Promise<void> {
   const { shardCount = 1, replicaCount = 1, replication = "async", clusterToml = "" } = options;
-  const addresses = await freeAddresses(shardCount * (1 + replicaCount));
-  const lines = ["[cluster]", 'name = "test"', `replication = "${replication}"`, clusterToml, ""];
+  const nodeCount = shardCount * (1 + replicaCount);
+  const addresses = await freeAddresses(nodeCount + 1);
+  const lines = ["[cluster]", 'name = "test"', `replication = "${replication}"`, clusterToml];
+  if (options.coordinator === "embedded") {
+    lines.push('coordinator = "embedded"', "[coordinator]", `endpoints = ["http://${addresses[nodeCount]}"]`);
+  }
+  lines.push("");
   for (let index = 0; index < shardCount; index++) {
     const members = addresses.slice(index * (1 + replicaCount), (index + 1) * (1 + replicaCount));
     const [leader, ...replicas] = members.map((address) => JSON.stringify(address));
@@ -136,6 +162,12 @@ async function writeConfig(path: string, options: TestClusterOptions): Promise<v
     lines.push("");
   }
   writeFileSync(path, lines.join("\n"));
+}
+
+function coordinatorOf(config: ClusterConfig, directory: string): TestCoordinator | null {
+  const [endpoint] = config.coordinatorSettings?.endpoints ?? [];
+  if (endpoint === undefined) return null;
+  return new TestCoordinator({ address: `${endpoint.host}:${endpoint.port}`, directory, config });
 }
 
 /**

@@ -134,6 +134,20 @@ export class TestNode {
     await answer.body?.cancel();
   }
 
+  /** Stores a value as soon as the shard takes it, again and again until then. */
+  async putSoon(key: string, value: string, timeoutMs: number = READY_TIMEOUT_MS): Promise<void> {
+    const endMs = performance.now() + timeoutMs;
+    for (;;) {
+      try {
+        await this.put(key, value);
+        return;
+      } catch (error) {
+        if (performance.now() > endMs) throw error;
+        await sleep(POLL_MS);
+      }
+    }
+  }
+
   /** The value of a key as text, through this node; null when there is none. Throws on any other answer. */
   async get(key: string, query = ""): Promise<string | null> {
     const answer = await this.fetch(`/v1/kv/${encodeURIComponent(key)}${query}`);
