@@ -122,6 +122,18 @@ describe("the in-sync set with a coordinator", () => {
     proveCaught("M04", lose);
   });
 
+  test("holds a removal against a member once, however often the coordinator could not be asked", () => {
+    const world = new World([A, B]);
+    world.coordinator.fates.push(...Array.from({ length: 10 }, () => "unsent" as const));
+    world.pass(1200);
+    assert.deepEqual(world.agreed, ["a"]);
+    assert.ok(world.coordinator.swaps.length > 10);
+    world.keepUp(1900);
+    assert.deepEqual(world.agreed, ["a"]);
+    world.keepUp(300);
+    assert.deepEqual(world.agreed, ["a", "b"], "after two seconds, not after many");
+  });
+
   test("gives a fresh leader's members half a second to find it", () => {
     const world = new World([A, B]);
     world.pass(450);

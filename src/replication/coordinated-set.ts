@@ -166,11 +166,13 @@ export class CoordinatedSet implements InSyncKeeper {
       const wish = this.#wishToRemove(member.node, health);
       const reason = wish ?? this.#reasonToRemove(member.node, health.lagMs(member.node));
       if (reason === null) continue;
-      this.#parts.env.logger.warn(`Takes ${member.node} out of the in-sync set: it ${reason}`);
-      if (wish === null) this.#removals.set(member.node, (this.#removals.get(member.node) ?? 0) + 1);
       const left = document.inSync.filter((other) => other !== member);
       if (mutant("M04")) this.#leadership = { ...this.#leadership, inSync: left };
-      return this.#change("shrink", left);
+      // While the coordinator is away this is tried again and again: only what comes of it is said, and held against the member.
+      return this.#change("shrink", left, () => {
+        this.#parts.env.logger.warn(`Takes ${member.node} out of the in-sync set: it ${reason}`);
+        if (wish === null) this.#removals.set(member.node, (this.#removals.get(member.node) ?? 0) + 1);
+      });
     }
   }
 
@@ -198,8 +200,9 @@ export class CoordinatedSet implements InSyncKeeper {
     return Math.min(KEEPS_UP_MS_MAX, KEEPS_UP_MS * 2 ** (this.#removals.get(node) ?? 0));
   }
 
-  #change(cause: ShardChange, inSync: readonly StoreRef[]): void {
+  #change(cause: ShardChange, inSync: readonly StoreRef[], onAccepted?: () => void): void {
     this.#parts.register.change(this.#known, { ...this.#known.document, inSync, cause }, (outcome) => {
+      if (outcome.kind === "accepted") onAccepted?.();
       this.#onOutcome(cause, outcome);
     });
   }

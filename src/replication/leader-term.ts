@@ -340,7 +340,7 @@ export class LeaderTerm {
 
   #considerRemoving(): void {
     this.#set.considerRemoving({
-      lagMs: (node) => this.#lagMs(this.#sessions.of(node)?.durable ?? 0),
+      lagMs: (node) => this.#replicaLagMs(node),
       isLeaving: (node) => this.#sessions.of(node)?.isLeaving === true,
     });
   }
@@ -351,6 +351,12 @@ export class LeaderTerm {
       const session = this.#sessions.of(member.node);
       if (session !== undefined && counts(member, session)) this.#set.noteHeard(member.node);
     }
+  }
+
+  /** 0 for one that has just come back: what it has flushed is not known before its log was found to match. */
+  #replicaLagMs(node: NodeName): number {
+    const session = this.#sessions.of(node);
+    return session?.isMatched === true ? this.#lagMs(session.durable) : 0;
   }
 
   /** How long ago the oldest entry behind `durable` was written; 0 when there is none. */
