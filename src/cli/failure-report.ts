@@ -4,9 +4,10 @@ import { UsageError } from "./usage-error.ts";
 
 /** What to do next, where the message does not say it. */
 const ADVICE: Partial<Record<ErrorCode, string>> = {
-  NO_LEADER: "kv status shows which members answer; kv promote chooses a leader",
+  NO_LEADER: "kv status shows which members answer, and what comes of it",
   NOT_READY: "the node is starting or copying; try again in a moment, kv status shows how far it is",
-  NOT_ENOUGH_REPLICAS: "kv status shows who is missing; kv promote --node <the present leader> goes on without it",
+  NOT_ENOUGH_REPLICAS:
+    "kv status shows who is missing; in static mode kv promote --node <the present leader> goes on without it",
   DISK_FULL: "make room on the leader's disk; it goes on by itself",
   UNKNOWN_OUTCOME: "read the key to see whether it was stored",
   PRECONDITION_FAILED: "read the key, then decide again",

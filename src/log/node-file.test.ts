@@ -110,6 +110,19 @@ describe("node.json", () => {
     assert.deepEqual(NodeFile.open(disk, DIRECTORY, IDENTITY)?.state, FRESH);
   });
 
+  test("the cluster whose documents a node goes by is kept, and files without one stay as they were", () => {
+    const disk = newDisk();
+    const file = create(disk);
+    assert.equal(file.clusterId, null);
+    assert.doesNotMatch(disk.readFile(PATH)?.toString() ?? "", /clusterId/);
+    file.noteClusterId("00000000-0000-4000-8000-000000000001");
+    file.replace(FULL);
+    disk.powerCut();
+    const again = NodeFile.open(disk, DIRECTORY, IDENTITY);
+    assert.equal(again?.clusterId, "00000000-0000-4000-8000-000000000001");
+    assert.deepEqual(again?.state, FULL);
+  });
+
   test("a directory of another cluster, shard or node is refused by name", () => {
     for (const what of ["cluster", "shard", "node"] as const) {
       const disk = newDisk();

@@ -160,9 +160,8 @@ export class NodeCore implements Gateway, PeerHandler {
     const nodes = topology.nodes.map((one) => one.node);
     const ask = (name: NodeName, then: (answer: StatusAnswer | null) => void): void =>
       this.#inquiry.statusOf(name, then);
-    const { kind, trouble } = this.#parts.coordinator ?? STATIC_SIGHT;
-    const sight = { answeredBy: node, coordinator: kind, coordinatorTrouble: trouble, replication };
-    gather(nodes, ask, (answers) => done(clusterView({ topology, ...sight, answers })));
+    const { coordinator: sight = STATIC_SIGHT } = this.#parts;
+    gather(nodes, ask, (answers) => done(clusterView({ topology, answeredBy: node, sight, replication, answers })));
   }
 
   explain(key: Key, done: (explanation: Explanation) => void): void {

@@ -9,6 +9,7 @@ import { Scrub } from "../shard/scrub.ts";
 import type { PeerMessage } from "../wire/peer-network.ts";
 import { CopyReads } from "./copy-reads.ts";
 import { Accounts } from "./accounts.ts";
+import { DifferenceLog } from "./difference-log.ts";
 import { readinessOf, roleOf, type Readiness } from "./duty.ts";
 import type { DutySwitch } from "./duty-switch.ts";
 import type { LeaderTerm } from "./leader-term.ts";
@@ -44,6 +45,7 @@ export class ShardMember {
   readonly #memory: LeadershipMemory;
   readonly #statistics: MemberStatistics;
   readonly #roles: Roles;
+  readonly #differences: DifferenceLog;
   readonly #duties: DutySwitch;
   readonly #reads: CopyReads;
   #startedMs = 0;
@@ -64,6 +66,7 @@ export class ShardMember {
     const { accounts, memory, link } = { accounts: this.#accounts, memory: this.#memory, link: this.#link };
     this.#roles = makeRoles({ env, config, link, accounts, memory, boot: env.random.hex64() });
     this.#duties = this.#roles.duties;
+    this.#differences = new DifferenceLog(env, config);
     this.#reads = new CopyReads({
       env,
       config,
@@ -221,6 +224,7 @@ export class ShardMember {
     }
     if (this.#damagedRow !== null && this.#duties.replaceCopy(this.#damagedRow)) this.#damagedRow = null;
     this.#roles.onTick();
+    this.#differences.look(this.#roles.document);
     this.#reads.onProgress();
     this.#trim();
   }

@@ -63,8 +63,8 @@ const LOCK_ADVICE =
   "it kept other processes out of the directory, so the node ends before another one writes there; start it again, and never " +
   "remove that file";
 const DATA_ADVICE =
-  "nothing of it can be got back from this process; move the directory away and start with an empty one: a replica copies " +
-  "everything, and in place of a leader another member has to be promoted first (kv promote)";
+  "nothing of it can be got back from this process; move the directory away and start with an empty one: it copies everything " +
+  "from its leader, and where this one led, another member has to lead first (in static mode by kv promote)";
 /** How long requests of other nodes that are under way are waited for. */
 const PEER_GRACE_MS = 2000;
 
@@ -257,9 +257,14 @@ function coordinationOf(
   return { coordinator, key: shardKey(topology.cluster, shard.name), leaseMs, graceMs };
 }
 
-function sightOf({ coordinator: kind }: ClusterConfig, guarded: GuardedCoordinator, file: NodeFile): CoordinatorSight {
+function sightOf(
+  { coordinator: kind, minInSync }: ClusterConfig,
+  guarded: GuardedCoordinator,
+  file: NodeFile,
+): CoordinatorSight {
   return {
     kind,
+    fileMinInSync: minInSync,
     get clusterId() {
       return file.clusterId;
     },

@@ -20,8 +20,8 @@ export type ChangedMembers = { readonly members: readonly NodeName[] } | { reado
 const ATTEMPTS_MAX = 10;
 
 /**
- * Changes who belongs to a shard (§2.4, "members"): only that, whatever else happens to the document meanwhile. False when it was so
- * already. Throws CommandFailure when it must not be.
+ * Changes who belongs to a shard, and takes the file's `min_in_sync` over (§2.4, "members"): only that, whatever else happens to the
+ * document meanwhile. False when both were so already. Throws CommandFailure when it must not be.
  */
 export async function changeMembers(
   session: CoordinatorSession,
@@ -37,13 +37,14 @@ export async function changeMembers(
     if (stored === undefined || document === null) {
       throw new CommandFailure(`The coordinator has no document of shard ${name} (kv init, or kv coordinator rebuild)`);
     }
-    const changed = changedMembers(document, change);
-    if (changed === null) return false;
-    if ("refusal" in changed) throw new CommandFailure(changed.refusal);
-    const { members } = changed;
+    const changed = changedMembers({ ...document, minInSync: config.minInSync }, change);
+    if (changed === null && document.minInSync === config.minInSync) return false;
+    if (changed !== null && "refusal" in changed) throw new CommandFailure(changed.refusal);
+    const { members } = changed ?? document;
     const next: ShardDocument = {
       ...document,
       members,
+      minInSync: config.minInSync,
       version: document.version + 1,
       token: `members/${random.uuid()}`,
       cause: "members",

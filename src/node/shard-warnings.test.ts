@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { DocumentView, MemberStatus } from "../model/status.ts";
+import type { CoordinatorSight } from "./coordinator-sight.ts";
+import { shardWarnings } from "./shard-warnings.ts";
+
+const SHARD = {
+  name: "Delhi",
+  index: 0,
+  members: ["a:1", "b:1"].map((node) => ({ node, peer: `${node}001`, resp: `${node}002` })),
+};
+const SIGHT: CoordinatorSight = { kind: "etcd", clusterId: null, fileMinInSync: 1, trouble: null };
+const DOCUMENT: DocumentView = {
+  epoch: 7,
+  version: 20,
+  leader: "a:1",
+  inSync: ["a:1", "b:1"],
+  members: ["a:1", "b:1"],
+  minInSync: 1,
+};
+
+function member(node: string, role: MemberStatus["role"], document: DocumentView | null = DOCUMENT): MemberStatus {
+  return {
+    node,
+    role,
+    state: "waits",
+    ready: true,
+    epoch: 7,
+    store: "s",
+    lastSequence: 1,
+    durableSequence: 1,
+    commitSequence: 1,
+    appliedSequence: 1,
+    lagEntries: 0,
+    lagMs: 0,
+    keyCount: 0,
+    logBytes: 0,
+    treeFileBytes: 0,
+    treeLiveBytes: 0,
+    memtableBytes: 0,
+    diskFreeBytes: 0,
+    readOnlyReason: null,
+    discardedEntriesFile: null,
+    readsPerSecond: 0,
+    writesPerSecond: 0,
+    replicas: [],
+    document,
+  };
+}
+
+function warningsOf(statuses: readonly MemberStatus[], sight: CoordinatorSight = SIGHT): string[] {
+  return shardWarnings({ shard: SHARD, known: { epoch: 7, term: "t", leader: "a:1" }, statuses, sight });
+}
+
+describe("warnings about a shard with a coordinator", () => {
+  test("are none when all is well, whoever of the file leads", () => {
+    const known = { epoch: 7, term: "t", leader: "b:1" };
+    const statuses = [member("a:1", "replica"), member("b:1", "leader")];
+    assert.deepEqual(shardWarnings({ shard: SHARD, known, statuses, sight: SIGHT }), []);
+  });
+
+  test("say who takes over from a leader that does not answer", () => {
+    assert.deepEqual(warningsOf([member("b:1", "replica")]), [
+      "The leader a:1 does not answer; b:1 takes over by itself within seconds",
+    ]);
+  });
+
+  test("say that nobody can, when nobody else is in sync", () => {
+    const [warning] = warningsOf([member("b:1", "replica", { ...DOCUMENT, inSync: ["a:1"] })]);
+    assert.match(warning ?? "", /^The leader a:1 does not answer; nobody else is in sync with it: start it again/);
+  });
+
+  test("name who else may lead when it does not answer either", () => {
+    const document = { ...DOCUMENT, inSync: ["a:1", "c:1"], members: ["a:1", "b:1", "c:1"] };
+    const [warning] = warningsOf([member("b:1", "replica", document)]);
+    assert.equal(warning, "The leader a:1 does not answer; start it again, or c:1, which is in sync with it");
+  });
+
+  test("name differences between the file and the newest document that a member has read", () => {
+    const old = { ...DOCUMENT, version: 19, members: ["a:1", "b:1", "old:1"] };
+    const newest = { ...DOCUMENT, members: ["a:1", "c:1"], minInSync: 2 };
+    assert.deepEqual(warningsOf([member("a:1", "leader", newest), member("b:1", "replica", old)]), [
+      "b:1 is in the file, but no member by the coordinator (kv member add)",
+      "c:1 is a member by the coordinator, but not in the file (kv member remove)",
+      "min_in_sync is 1 in the file, and 2 by the coordinator (kv member)",
+    ]);
+  });
+
+  test("never advise what only static mode knows", () => {
+    const silent = warningsOf([member("b:1", "none", null)]);
+    assert(!silent.some((text) => text.includes("promote another member")), silent.join("; "));
+    const ofFile = warningsOf([member("b:1", "replica", null)], { ...SIGHT, kind: "static" });
+    assert.deepEqual(ofFile, [
+      "The leader a:1 does not answer; start it again, or promote another member (kv promote)",
+    ]);
+  });
+});

@@ -1,0 +1,88 @@
+import { documentDifferences } from "../model/document-differences.ts";
+import type { NodeName } from "../model/position.ts";
+import type { DocumentView, MemberStatus } from "../model/status.ts";
+import type { Shard } from "../model/topology.ts";
+import type { CoordinatorSight } from "./coordinator-sight.ts";
+import type { KnownLeader } from "./local-member.ts";
+
+export interface ShardFacts {
+  readonly shard: Shard;
+  /** The highest leadership that any member knows. */
+  readonly known: KnownLeader;
+  /** Of those members that answered. */
+  readonly statuses: readonly MemberStatus[];
+  readonly sight: CoordinatorSight;
+}
+
+/** What an operator should know of a shard, as sentences; none when all is well. Pure. */
+export function shardWarnings(facts: ShardFacts): string[] {
+  const { shard, known, statuses, sight } = facts;
+  if (known.leader === null) {
+    return [`No member of shard ${shard.name} that answers knows a leader`, ...warningsOfMembers(statuses)];
+  }
+  const warnings =
+    sight.kind === "static" ? warningsOfFile(facts, known.leader) : warningsOfDocument(facts, known.leader);
+  return [...warnings, ...warningsOfMembers(statuses)];
+}
+
+/** In static mode the operator decides who leads, and has to be told when somebody else should. */
+function warningsOfFile({ shard, known, statuses }: ShardFacts, leader: NodeName): string[] {
+  const warnings: string[] = [];
+  const named = shard.members[0]?.node ?? null;
+  if (leader !== named) {
+    const stored = `the members have stored ${leader} (epoch ${known.epoch})`;
+    warnings.push(`The configuration file names ${named} as leader; ${stored}`);
+  }
+  const trouble = troubleOfLeader(leader, statuses);
+  if (trouble === "silent") {
+    warnings.push(`The leader ${leader} does not answer; start it again, or promote another member (kv promote)`);
+  } else if (trouble === "roleless") warnings.push(`The leader ${leader} does not lead at the moment`);
+  return warnings;
+}
+
+/** With a coordinator members take over by themselves; who leads is no difference, who belongs to the shard is (rule C5). */
+function warningsOfDocument({ shard, statuses, sight }: ShardFacts, leader: NodeName): string[] {
+  const warnings: string[] = [];
+  const document = newestDocument(statuses);
+  const trouble = troubleOfLeader(leader, statuses);
+  if (trouble !== null) {
+    const what = trouble === "silent" ? "does not answer" : "does not lead at the moment";
+    warnings.push(`The leader ${leader} ${what}; ${prospectOf(leader, statuses, document)}`);
+  }
+  if (document !== null) warnings.push(...documentDifferences(shard, sight.fileMinInSync, document));
+  return warnings;
+}
+
+/** What comes of a leader that is missing, by whoever else may lead. */
+function prospectOf(leader: NodeName, statuses: readonly MemberStatus[], document: DocumentView | null): string {
+  const others = (document?.inSync ?? []).filter((node) => node !== leader);
+  const [next] = others.filter((node) => statuses.some((status) => status.node === node));
+  if (next !== undefined) return `${next} takes over by itself within seconds`;
+  if (others.length > 0) return `start it again, or ${others.join(" or ")}, which is in sync with it`;
+  return "nobody else is in sync with it: start it again, or give up what only it has (kv promote --accept-data-loss)";
+}
+
+function troubleOfLeader(leader: NodeName, statuses: readonly MemberStatus[]): "silent" | "roleless" | null {
+  const status = statuses.find(({ node }) => node === leader);
+  if (status === undefined) return "silent";
+  return status.role === "leader" ? null : "roleless";
+}
+
+function newestDocument(statuses: readonly MemberStatus[]): DocumentView | null {
+  const documents = statuses.flatMap(({ document }) => document ?? []);
+  return documents.sort((a, b) => b.epoch - a.epoch || b.version - a.version)[0] ?? null;
+}
+
+function warningsOfMembers(statuses: readonly MemberStatus[]): string[] {
+  const warnings: string[] = [];
+  const leaders = statuses.filter((status) => status.role === "leader").map((status) => status.node);
+  if (leaders.length > 1) warnings.push(`Several members lead at once: ${leaders.join(", ")}`);
+  for (const status of statuses) {
+    if (status.role === "none") warnings.push(`${status.node} has no role: ${status.state}`);
+    if (status.readOnlyReason !== null) warnings.push(`${status.node} is read-only: ${status.readOnlyReason}`);
+    if (status.discardedEntriesFile !== null) {
+      warnings.push(`${status.node} keeps entries that it had to discard in ${status.discardedEntriesFile}`);
+    }
+  }
+  return warnings;
+}
