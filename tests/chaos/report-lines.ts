@@ -18,7 +18,7 @@ export function reportLines(report: ScenarioReport): string[] {
 }
 
 /** `p50 12, p99 40, max 41 (n = 3)`, whole numbers. */
-function distributionText(values: readonly number[]): string {
+export function distributionText(values: readonly number[]): string {
   const figures = [0.5, 0.99].map((part) => `p${part * 100} ${quantile(values, part).toFixed(0)}`);
   return `${figures.join(", ")}, max ${Math.max(...values).toFixed(0)} (n = ${values.length})`;
 }

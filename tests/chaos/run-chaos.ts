@@ -6,10 +6,12 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { isInLab, labMissing, runInLab } from "./lab/enter-lab.ts";
 import type { CoordinatorKind } from "./lab/lab-coordinator.ts";
+import { FIGURE_SCENARIOS } from "./figure-scenarios.ts";
 import { reportLines } from "./report-lines.ts";
 import { runScenario } from "./run-scenario.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
+const ALL_SCENARIOS = [...SCENARIOS, ...FIGURE_SCENARIOS];
 const COORDINATORS: readonly CoordinatorKind[] = ["embedded", "etcd1", "etcd3"];
 const THINK_MS_DEFAULT = 25;
 
@@ -26,10 +28,10 @@ async function main(): Promise<number> {
       report: { type: "string" },
     },
   });
-  const scenario = SCENARIOS.find(({ name }) => name === values.scenario);
+  const scenario = ALL_SCENARIOS.find(({ name }) => name === values.scenario);
   const coordinator = COORDINATORS.find((kind) => kind === values.coordinator);
   if (scenario === undefined || coordinator === undefined) {
-    console.error(`scenarios:\n${SCENARIOS.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join("\n")}`);
+    console.error(`scenarios:\n${ALL_SCENARIOS.map(({ name, title }) => `  ${name.padEnd(24)} ${title}`).join("\n")}`);
     console.error(`coordinators: ${COORDINATORS.join(", ")}`);
     return 2;
   }

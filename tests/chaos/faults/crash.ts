@@ -9,7 +9,8 @@ type Victims = "leader" | "replica" | "both";
 const STALL_WINDOW_MS = 3000;
 
 /** `kill -9` of members of a shard, which start again after so many seconds. */
-export function crash(victims: Victims, restartAfterS: number, { isLong = false } = {}): Fault {
+export function crash(victims: Victims, restartAfterS: number, length: { readonly isLong?: boolean } = {}): Fault {
+  const { isLong = false } = length;
   return {
     kind: `kill -9 of ${victims === "both" ? "leader and replica" : `the ${victims}`}, back after ${restartAfterS} s`,
     isLong,
