@@ -13,7 +13,13 @@ async function totalsOf(body: string): Promise<{ readonly totals: Totals; readon
   let printed = "";
   try {
     writeFileSync(join(root, "planted.test.ts"), `import { test } from "node:test";\n${body}\n`);
-    const phase: TestPhase = { name: "planted", patterns: ["*.test.ts"], concurrency: 1, fileTimeoutMs: 1_500 };
+    const phase: TestPhase = {
+      name: "planted",
+      patterns: ["*.test.ts"],
+      concurrency: 1,
+      filesPerProcess: 1,
+      processTimeoutMs: 1_500,
+    };
     console.log = (line: string) => (printed += `${line}\n`);
     return { totals: await runTestFiles(root, phase), printed };
   } finally {

@@ -4,34 +4,46 @@ import { join } from "node:path";
 import { runChild } from "./child-run.ts";
 import { addTotals, NO_TOTALS, type Totals } from "./totals.ts";
 
-/** A set of test files that run together; `concurrency` is how many of them run at a time. */
+/** A set of test files that run together; `concurrency` is how many processes run at a time. */
 export interface TestPhase {
   readonly name: string;
   readonly patterns: readonly string[];
   readonly concurrency: number;
-  readonly fileTimeoutMs: number;
+  /** Starting a process takes longer than most files' tests: those that leave nothing behind share one. */
+  readonly filesPerProcess: number;
+  readonly processTimeoutMs: number;
 }
 
 export const UNIT_PHASE: TestPhase = {
   name: "unit",
   patterns: ["src/**/*.test.ts", "scripts/**/*.test.ts"],
   concurrency: 2,
-  fileTimeoutMs: 60_000,
+  filesPerProcess: 10,
+  processTimeoutMs: 120_000,
 };
+
+const ALONE = { filesPerProcess: 1 } as const;
 
 /** The phases in the order in which they run: the quick ones first. */
 export const TEST_PHASES: readonly TestPhase[] = [
   UNIT_PHASE,
-  { name: "contract", patterns: ["tests/contract/**/*.test.ts"], concurrency: 2, fileTimeoutMs: 120_000 },
-  { name: "model", patterns: ["tests/protocol-model/**/*.test.ts"], concurrency: 2, fileTimeoutMs: 120_000 },
+  { name: "contract", patterns: ["tests/contract/**/*.test.ts"], concurrency: 2, ...ALONE, processTimeoutMs: 120_000 },
+  {
+    name: "model",
+    patterns: ["tests/protocol-model/**/*.test.ts"],
+    concurrency: 2,
+    ...ALONE,
+    processTimeoutMs: 120_000,
+  },
   {
     name: "simulation",
     patterns: ["tests/support/**/*.test.ts", "tests/simulation/**/*.test.ts"],
     concurrency: 2,
-    fileTimeoutMs: 300_000,
+    ...ALONE,
+    processTimeoutMs: 300_000,
   },
-  { name: "cluster", patterns: ["tests/cluster/**/*.test.ts"], concurrency: 1, fileTimeoutMs: 300_000 },
-  { name: "chaos", patterns: ["tests/chaos/**/*.test.ts"], concurrency: 1, fileTimeoutMs: 480_000 },
+  { name: "cluster", patterns: ["tests/cluster/**/*.test.ts"], concurrency: 1, ...ALONE, processTimeoutMs: 300_000 },
+  { name: "chaos", patterns: ["tests/chaos/**/*.test.ts"], concurrency: 1, ...ALONE, processTimeoutMs: 480_000 },
 ];
 
 /** The files of a phase, sorted, relative to `root`. */
@@ -40,8 +52,8 @@ export function listTestFiles(root: string, phase: TestPhase): string[] {
 }
 
 /**
- * Runs each file in a process of its own and prints a line for each, with the whole output of those that failed. A file
- * that runs no test, dies, or is not done in time counts as one failed test.
+ * Runs the files, `filesPerProcess` in a process, and prints a line for each process, with the whole output of one that failed. A
+ * file that runs no test, dies, or is not done in time counts as one failed test.
  */
 export async function runTestFiles(
   root: string,
@@ -49,12 +61,14 @@ export async function runTestFiles(
   files: readonly string[] = listTestFiles(root, phase),
 ): Promise<Totals> {
   const scratch = mkdtempSync(join(tmpdir(), "kv-totals-"));
-  const waiting = files.map((file, index) => ({ file, totalsPath: join(scratch, `${index}.json`) }));
+  const groups = Array.from({ length: Math.ceil(files.length / phase.filesPerProcess) }, (_, index) => ({
+    files: files.slice(index * phase.filesPerProcess, (index + 1) * phase.filesPerProcess),
+    totalsPath: join(scratch, `${index}.json`),
+  }));
   let totals = NO_TOTALS;
   const work = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const fileTotals = await runTestFile(root, phase, next);
-      totals = addTotals(totals, fileTotals);
+    for (let next = groups.shift(); next !== undefined; next = groups.shift()) {
+      totals = addTotals(totals, await runGroup(root, phase, next));
     }
   };
   try {
@@ -65,11 +79,12 @@ export async function runTestFiles(
   return totals;
 }
 
-async function runTestFile(
-  root: string,
-  phase: TestPhase,
-  { file, totalsPath }: { readonly file: string; readonly totalsPath: string },
-): Promise<Totals> {
+interface TestGroup {
+  readonly files: readonly string[];
+  readonly totalsPath: string;
+}
+
+async function runGroup(root: string, phase: TestPhase, { files, totalsPath }: TestGroup): Promise<Totals> {
   const outcome = await runChild(
     [
       process.execPath,
@@ -78,37 +93,48 @@ async function runTestFile(
       "--test-reporter-destination=stdout",
       `--test-reporter=${join(import.meta.dirname, "totals-reporter.ts")}`,
       `--test-reporter-destination=${totalsPath}`,
-      file,
+      join(import.meta.dirname, "run-group.ts"),
+      ...files,
     ],
-    { cwd: root, timeoutMs: phase.fileTimeoutMs },
+    { cwd: root, timeoutMs: phase.processTimeoutMs },
   );
   const counted = readTotals(totalsPath);
-  const ran = counted !== undefined && counted.passed + counted.failed + counted.skipped > 0;
-  const endedWell = ran && outcome.exitCode === 0 && !outcome.timedOut;
-  const totals = endedWell || (ran && counted.failed > 0) ? counted : addTotals(counted ?? NO_TOTALS, ONE_FAILURE);
+  const idle = files.filter((file) => counted?.files.includes(file) !== true);
+  const endedWell = counted !== undefined && counted.failed === 0 && outcome.exitCode === 0 && !outcome.timedOut;
+  const extra = idle.length > 0 ? idle.length : endedWell || (counted?.failed ?? 0) > 0 ? 0 : 1;
+  const totals = addTotals(counted ?? NO_TOTALS, { passed: 0, failed: extra, skipped: 0 });
   const seconds = (outcome.durationMs / 1000).toFixed(1).padStart(6);
   const verdict = totals.failed > 0 ? "FAILED" : "ok    ";
-  console.log(`  ${verdict} ${seconds} s ${String(totals.passed).padStart(5)} passed  ${file}`);
-  if (totals.skipped > 0) console.log(`         ${totals.skipped} skipped in ${file}`);
+  console.log(`  ${verdict} ${seconds} s ${String(totals.passed).padStart(5)} passed  ${nameOf(files)}`);
+  if (totals.skipped > 0) console.log(`         ${totals.skipped} skipped in ${nameOf(files)}`);
   if (totals.failed > 0) {
     console.log(outcome.output.trimEnd());
-    if (outcome.timedOut) console.log(`${file}: killed after ${phase.fileTimeoutMs / 1000} s`);
-    if (!ran) console.log(`${file}: ran no test (exit code ${outcome.exitCode})`);
+    if (outcome.timedOut) console.log(`killed after ${phase.processTimeoutMs / 1000} s`);
+    for (const file of idle) console.log(`${file}: ran no test (exit code ${outcome.exitCode})`);
   }
   return totals;
 }
 
-const ONE_FAILURE: Totals = { passed: 0, failed: 1, skipped: 0 };
+/** The first file, and how many share its process. */
+function nameOf([first = "", ...others]: readonly string[]): string {
+  return others.length === 0 ? first : `${first} … ${others.at(-1)} (${others.length + 1} files)`;
+}
 
-function readTotals(path: string): Totals | undefined {
+interface GroupTotals extends Totals {
+  readonly files: readonly string[];
+}
+
+function readTotals(path: string): GroupTotals | undefined {
   try {
     const parsed: unknown = JSON.parse(readFileSync(path, "utf8"));
-    return isTotals(parsed) ? parsed : undefined;
+    return isGroupTotals(parsed) ? parsed : undefined;
   } catch {
     return undefined;
   }
 }
 
-function isTotals(value: unknown): value is Totals {
-  return typeof value === "object" && value !== null && "passed" in value && "failed" in value && "skipped" in value;
+function isGroupTotals(value: unknown): value is GroupTotals {
+  if (typeof value !== "object" || value === null) return false;
+  const hasCounts = "passed" in value && "failed" in value && "skipped" in value;
+  return hasCounts && "files" in value && Array.isArray(value.files);
 }
