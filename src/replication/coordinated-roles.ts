@@ -207,7 +207,9 @@ export class CoordinatedRoles implements Roles {
   #onAbsent(): void {
     const { shard } = this.#config;
     if (this.#memory.known !== null) {
-      return this.#refuseToTakePart(`The coordinator has no document of shard ${shard.name} (from static mode? kv init --adopt)`);
+      return this.#refuseToTakePart(
+        `The coordinator has no document of shard ${shard.name} (from static mode? kv init --adopt)`,
+      );
     }
     this.#waitFor(`The coordinator knows nothing of shard ${shard.name}; make its document: kv init`);
   }

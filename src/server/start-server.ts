@@ -159,18 +159,28 @@ async function build(
   await listenToPeers(network, core, own.addresses.peer);
   steps.add((done) => member.stop(done));
   steps.add((done) => stopCore(core, clock, done));
-  const { resp: address } = own.addresses;
-  const resp = await startRespServer({ ...shared, gateway: core, address, shardCount: topology.shards.length });
-  steps.add((done) => void resp.close().finally(done));
-  const http = await startHttp(options, {
-    core,
-    clock,
-    sources: [nodeMetrics(core.counters, network), respMetrics(resp)],
-  });
-  steps.add((done) => void http.close().finally(done));
+  await openFrontDoors(options, { core, network, ...shared }, steps);
   member.start();
   core.start();
   return { core, member };
+}
+
+async function openFrontDoors(
+  options: ServerOptions,
+  parts: { readonly core: NodeCore; readonly network: TcpPeerNetwork; readonly clock: SystemClock } & Pick<
+    Parameters<typeof startRespServer>[0],
+    "timers" | "random" | "logger"
+  >,
+  steps: ShutdownSteps,
+): Promise<void> {
+  const { core, network, clock } = parts;
+  const { config, own } = options;
+  const shardCount = config.topology.shards.length;
+  const resp = await startRespServer({ ...parts, gateway: core, address: own.addresses.resp, shardCount });
+  steps.add((done) => void resp.close().finally(done));
+  const sources = [nodeMetrics(core.counters, network), respMetrics(resp)];
+  const http = await startHttp(options, { core, clock, sources });
+  steps.add((done) => void http.close().finally(done));
 }
 
 /** Others lead, or go on without this replica, before its clients are sent away. */
