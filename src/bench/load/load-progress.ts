@@ -4,6 +4,8 @@ import type { LoadRun } from "./load-run.ts";
 
 /** Percentiles walk through a histogram: not with every frame. */
 const PERCENTILE_EVERY = 10;
+/** To the beginning of the terminal's line, and nothing on it any more. */
+const CLEAR_LINE = "\r\u001b[K";
 
 /**
  * The bar of a load on standard error; where that is no terminal, nothing.
@@ -30,6 +32,12 @@ export class LoadProgress {
     const rate = Math.round((run.statistics.answered * 1000) / Math.max(1, run.measuredMs)).toLocaleString("en-US");
     const late = backlog > 0 ? ` · backlog ${backlog}` : "";
     this.#bar.update(Math.min(this.#bar.getTotal(), this.#doneOf(run)), { rate, p99: this.#p99, late });
+  }
+
+  /** Prints a line for people on standard output, above the bar. */
+  say(line: string): void {
+    if (this.#bar !== null) process.stderr.write(CLEAR_LINE);
+    console.log(line);
   }
 
   stop(): void {

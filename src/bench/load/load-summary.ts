@@ -6,14 +6,14 @@ const HEADINGS = ["operation", "count", "ops/s", "mean", "p50", "p90", "p95", "p
 /** An open loop that is this late by itself measures itself. */
 const LATE_MS_TOLERATED = 5;
 
-/** The lines that tell a person what a load came to. */
-export function loadSummary(report: LoadReport): string[] {
+/** The lines that tell a person what a load came to. In the title of the failures `{}` stands for their number. */
+export function loadSummary(report: LoadReport, failureTitle = "✘ {} operations failed:"): string[] {
   const kinds = Object.entries(report.operations).map(([kind, { count, perSecond, latencyMs }]) =>
     tableRow(spaced(kind), { count, perSecond, latencyMs }),
   );
   const { count, opsPerSecond: perSecond, latencyMs } = report;
   if (kinds.length > 1) kinds.push(tableRow("together", { count, perSecond, latencyMs }));
-  return [...alignedTable([HEADINGS, ...kinds]), ...rateLines(report), ...failureLines(report)];
+  return [...alignedTable([HEADINGS, ...kinds]), ...rateLines(report), ...failureLines(report, failureTitle)];
 }
 
 function rateLines({ rate, backlogMax, backlogEnd, lateMs }: LoadReport): string[] {
@@ -32,12 +32,12 @@ function rateLines({ rate, backlogMax, backlogEnd, lateMs }: LoadReport): string
   return lines;
 }
 
-function failureLines({ failed, failures }: LoadReport): string[] {
+function failureLines({ failed, failures }: LoadReport, title: string): string[] {
   if (failed === 0) return [];
   const kinds = Object.entries(failures).map(
     ([code, { count, first }]) => `  ${amount(count)} × ${code}, the first: ${first}`,
   );
-  return [`✘ ${amount(failed)} operations failed:`, ...kinds];
+  return [title.replace("{}", amount(failed)), ...kinds];
 }
 
 function tableRow(
