@@ -13,6 +13,7 @@ export function reportLines(report: ScenarioReport): string[] {
     ...Object.entries(measures).map(([name, values]) => `  ${name}: ${distributionText(values)}`),
     `  0 of ${verdict.acknowledged} ledger writes missing, 0 of ${verdict.refused} refused ones visible, ${verdict.unknown} unknown; ` +
       `${verdict.operations} operations linearizable, ${verdict.orderedAnswers} in the order of their logs; copies equal; ` +
+      `${verdict.settledByRepetition} settled by sending them again, ${verdict.tokenReads} reads with tokens; ` +
       `converged after ${verdict.convergedAfterMs.toFixed(0)} ms`,
   ];
 }

@@ -12,6 +12,10 @@ export interface Verdict extends LedgerVerdict {
   readonly operations: number;
   /** Answers that were checked against the order of their shard's log. */
   readonly orderedAnswers: number;
+  /** Operations without an answer that turned out to have happened, once, when they were sent again with their key. */
+  readonly settledByRepetition: number;
+  /** Reads of any copy with the token of a write, all of which showed it. */
+  readonly tokenReads: number;
   /** From the end of the last fault until all members were in sync. */
   readonly convergedAfterMs: number;
 }
@@ -35,7 +39,15 @@ export async function judge(run: ChaosRun): Promise<Verdict> {
   for (const node of cluster.nodes) {
     assert.doesNotMatch(node.output, FATAL, `${node.name} said that something must hold which did not`);
   }
-  return { ...ledger, operations: history.length, orderedAnswers, convergedAfterMs };
+  const { settledByRepetition, tokenReads } = load.traffic;
+  return {
+    ...ledger,
+    operations: history.length,
+    orderedAnswers,
+    settledByRepetition,
+    tokenReads,
+    convergedAfterMs,
+  };
 }
 
 /** The second checker, shard by shard; versions stand for positions, since every entry of a shard's log has its own. */

@@ -20,7 +20,12 @@ export function killCycle(shardsAtOnce: number): Fault {
       const shards = Array.from({ length: shardsAtOnce }, (_, at) => names[(first + at) % names.length] ?? "");
       await run.steady();
       await Promise.all(shards.map(async (shard) => killLeader(run, shard)));
+      const restartedMs = performance.now();
       await run.whole();
+      for (const shard of shards) {
+        const span = { fromMs: restartedMs, toMs: performance.now() };
+        run.measure("member joins again: longest stall of writes, ms", run.load.log.longestStallMs(shard, span));
+      }
       await sleep(REST_MS);
       await run.steady();
       await Promise.all(shards.map(async (shard) => killReplica(run, shard)));

@@ -44,6 +44,7 @@ export class ChaosLoad {
       ledgerClients: LEDGER_CLIENTS,
       valueBytesMax,
       recordsLedger: true,
+      usesOptions: true,
       timeoutMs: (client) => (client % PATIENT_EVERY === 0 ? PATIENT_TIMEOUT_MS : TIMEOUT_MS),
       onEnded: ({ key, isRead, calledAtMs, outcome }) => {
         log.note({ shard: shardOf(key), isRead, calledAtMs, endedAtMs: performance.now(), ending: outcome.kind });

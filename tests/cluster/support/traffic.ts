@@ -5,7 +5,7 @@ import { SeededRandom } from "../../../src/base/random.ts";
 import { checkHistory } from "../../support/linearizability/check-history.ts";
 import { HistoryRecorder } from "../../support/linearizability/history-recorder.ts";
 import type { Outcome, RegisterOperation, RegisterResult } from "../../support/linearizability/history.ts";
-import { ClientConnection, type Exchange } from "./client-connection.ts";
+import { ClientConnection, type ClientRequest, type Exchange } from "./client-connection.ts";
 import { codeOf, outcomeOf, requestFor } from "./register-request.ts";
 
 export interface TrafficOptions {
@@ -26,6 +26,11 @@ export interface TrafficOptions {
   readonly timeoutMs?: (client: number) => number;
   /** Also records the writes of the ledger, for the check of the log's order. */
   readonly recordsLedger?: boolean;
+  /**
+   * Some reads are strict; increments and writes with a condition carry an Idempotency-Key and are repeated until their fate is known;
+   * some writes of the ledger are read back, from whatever copy, with the token of their answer.
+   */
+  readonly usesOptions?: boolean;
   /** Told of everything that ended, as it ends. */
   readonly onEnded?: (ended: EndedOperation) => void;
 }
@@ -57,6 +62,13 @@ export interface LedgerVerdict {
   readonly resurrected: readonly string[];
 }
 
+interface RegisterRequest {
+  readonly client: number;
+  readonly operation: RegisterOperation;
+  readonly request: ClientRequest;
+  readonly random: SeededRandom;
+}
+
 interface CountedOperation {
   readonly key: string;
   readonly operation: RegisterOperation;
@@ -77,6 +89,11 @@ const OPERATIONS_PER_KEY = 160;
 /** A client that was refused waits a little, as a polite one does. */
 const REFUSED_PAUSE_MS = 25;
 const RATE_WINDOW_MS = 1000;
+const IDEMPOTENCY_KEY = "Idempotency-Key";
+const STRICT_SHARE = 0.1;
+const TOKEN_READ_SHARE = 0.2;
+const ATTEMPTS_MAX = 8;
+const REPEAT_PAUSE_MS = 250;
 
 /**
  * Clients under whose load faults are injected, and the record of everything they were told.
@@ -100,6 +117,9 @@ export class Traffic {
   #isStopping = false;
   acknowledgedWrites = 0;
   answeredReads = 0;
+  /** Operations without an answer that were known to have happened once they were sent again with their key. */
+  settledByRepetition = 0;
+  tokenReads = 0;
 
   private constructor(options: TrafficOptions) {
     this.#options = options;
@@ -208,6 +228,10 @@ export class Traffic {
       });
       const outcome = this.#judge(operation, exchange);
       if (id !== null) this.recorder.complete(id, outcome);
+      const token = exchange.kind === "answer" && outcome.kind === "ok" ? exchange.headers["kv-token"] : undefined;
+      if (typeof token === "string" && this.#options.usesOptions === true && random.next() < TOKEN_READ_SHARE) {
+        await this.#readWithToken(connection, { client, key, value, token, random });
+      }
       this.ledger.set(key, { value, outcome: outcome.kind });
       this.#count({ key, operation, outcome, calledAtMs });
       await this.#pause(outcome, random);
@@ -223,11 +247,8 @@ export class Traffic {
       const key = hot.name;
       const id = this.recorder.invoke(client, key, operation);
       const calledAtMs = performance.now();
-      const exchange = await connection.send(this.#anyNode(random), {
-        ...requestFor(key, operation),
-        ...this.#deadline(client),
-      });
-      const outcome = this.#judge(operation, exchange);
+      const request = this.#withOptions(requestFor(key, operation), operation, { client, count, random });
+      const outcome = await this.#sendUntilCertain(connection, { client, operation, request, random });
       this.recorder.complete(id, outcome);
       if (outcome.kind === "ok" && "version" in outcome.result && hot.name === key) {
         hot.version = outcome.result.version ?? hot.version;
@@ -236,6 +257,67 @@ export class Traffic {
       await this.#pause(outcome, random);
     }
     connection.close();
+  }
+
+  #withOptions(
+    request: ClientRequest,
+    { kind }: RegisterOperation,
+    { client, count, random }: { client: number; count: number; random: SeededRandom },
+  ): ClientRequest {
+    if (this.#options.usesOptions !== true) return request;
+    if (kind === "get") {
+      return random.next() < STRICT_SHARE ? { ...request, path: `${request.path}?consistency=strict` } : request;
+    }
+    if (kind !== "increment" && kind !== "putIfVersion") return request;
+    return { ...request, headers: { ...request.headers, [IDEMPOTENCY_KEY]: `${this.#name}.${client}.${count}` } };
+  }
+
+  /** A request with an Idempotency-Key is sent again, to any node, as long as nobody can say what became of it (rule U2). */
+  async #sendUntilCertain(
+    connection: ClientConnection,
+    { client, operation, request, random }: RegisterRequest,
+  ): Promise<Outcome> {
+    const isRepeatable = request.headers?.[IDEMPOTENCY_KEY] !== undefined;
+    let mayHaveHappened = false;
+    for (let attempt = 1; ; attempt++) {
+      const sent = { ...request, ...this.#deadline(client) };
+      const outcome = this.#judge(operation, await connection.send(this.#anyNode(random), sent));
+      if (outcome.kind === "ok") {
+        if (attempt > 1 && mayHaveHappened) this.settledByRepetition++;
+        return outcome;
+      }
+      mayHaveHappened ||= outcome.kind === "unknown";
+      if (!isRepeatable || attempt === ATTEMPTS_MAX || this.#isStopping) {
+        return mayHaveHappened ? { kind: "unknown" } : outcome;
+      }
+      await sleep(REPEAT_PAUSE_MS);
+    }
+  }
+
+  /** Whichever copy answers, it must have what was acknowledged with this token. */
+  async #readWithToken(
+    connection: ClientConnection,
+    {
+      client,
+      key,
+      value,
+      token,
+      random,
+    }: { client: number; key: string; value: string; token: string; random: SeededRandom },
+  ): Promise<void> {
+    const request = requestFor(key, { kind: "get" });
+    const exchange = await connection.send(this.#anyNode(random), {
+      ...request,
+      path: `${request.path}?consistency=eventual`,
+      headers: { "KV-Token": token },
+      ...this.#deadline(client),
+    });
+    const outcome = this.#judge({ kind: "get" }, exchange);
+    if (outcome.kind !== "ok") return;
+    this.tokenReads++;
+    const { result } = outcome;
+    if (result.kind === "value" && result.value === value) return;
+    this.faults.push(`stale: ${key}, acknowledged before, was ${result.kind} for a reader with its token`);
   }
 
   #deadline(client: number): { readonly timeoutMs?: number } {
