@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import type { Clock, Timers } from "../base/clock.ts";
@@ -41,6 +42,8 @@ function readTls({ tlsFiles }: CoordinatorSettings): TlsCredentials {
   };
   try {
     const { authority: ca, certificate: cert, key: privateKey } = credentials;
+    // A file without any certificate in it is no error to the context: it would trust nobody.
+    if (ca !== undefined) void new X509Certificate(ca);
     createSecureContext({
       ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined ? {} : { cert }),

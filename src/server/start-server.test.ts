@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -135,4 +135,34 @@ test("a directory, an address or an exposure that is not right is refused by nam
   assert.equal(await codeOf(pair.start(false)), "DATA_CORRUPT");
   rmSync(nodeFile);
   assert.equal(await codeOf(pair.start(false)), "WRONG_DIRECTORY", "data without an owner are never started as empty");
+});
+
+test("files of the coordinator that are not right are refused before any data are touched, and no message holds a secret", async () => {
+  const folder = mkdtempSync(join(root, "etcd-"));
+  const password = join(folder, "password");
+  writeFileSync(password, "open sesame\n", { mode: 0o644 });
+  writeFileSync(join(folder, "ca.pem"), "no certificate");
+  const shards = `[[shards]]\nname = "Solo"\nidx = 0\naddress = "127.0.0.1:21080"\n`;
+  const refusalOf = async (lines: string): Promise<string> => {
+    const text = `[cluster]\ncoordinator = "etcd"\n[coordinator]\n${lines}\n${shards}`;
+    const config = parseConfig(text, join(folder, "sharding.toml"));
+    const directory = join(folder, "data");
+    const own = findOwnNode(config, { shard: "Solo", isReplica: false, httpAddress: undefined });
+    const parts = { peerSecret: Buffer.alloc(0), isInsecure: false, startupWaitMs: 0, logger: silentLogger };
+    const starting = startServer({ config, own, directory, ...parts, onFatal: () => {} });
+    const error: unknown = await starting.then(
+      () => "it starts",
+      (reason: unknown) => reason,
+    );
+    assert(error instanceof KvError && error.code === "CONFIG_INVALID", String(error));
+    assert.doesNotMatch(error.message, /sesame/);
+    assert(!existsSync(join(directory, "node.json")));
+    return error.message;
+  };
+  assert.match(await refusalOf('user = "kv"\npassword_file = "password"'), /password_file: .* has mode 0644/);
+  assert.match(await refusalOf('user = "kv"\npassword_file = "nowhere"'), /password_file: .*no such file/);
+  assert.match(
+    await refusalOf('endpoints = ["https://127.0.0.1:1"]\nca_file = "ca.pem"'),
+    /The TLS files of \[coordinator\] cannot be used: .*ca\.pem/,
+  );
 });
