@@ -199,6 +199,15 @@ export function describeCollections(address: () => string): void {
       assert.ok(status.shards.every(({ members }) => members.length > 0));
     });
 
+    test("/v1/member is what the node says of itself to those who make its cluster's documents", async () => {
+      const answer = await send(address(), { path: "/v1/member" });
+      assert.equal(answer.status, 200);
+      const told = answer.json() as Record<string, unknown> & { store: { node: string } };
+      assert.match(told.store.node, /:\d+$/);
+      assert.deepEqual([told["coordinator"], told["cluster_id"], told["recovered"]], ["static", null, true]);
+      assert.equal(typeof told["last_sequence"], "number");
+    });
+
     test("/v1/explain says where a key lives", async () => {
       const answer = await send(address(), { path: "/v1/explain/user:123" });
       assert.equal(answer.status, 200);

@@ -46,7 +46,7 @@ export async function collectAccounts(config: ClusterConfig, waitMs: number): Pr
 }
 
 /** Reads the answer of `/v1/member`. Throws PROTOCOL. */
-export function readNodeAccount(members: JsonMembers): NodeAccount {
+function readNodeAccount(members: JsonMembers): NodeAccount {
   return {
     cluster: members.text("cluster"),
     coordinator: readCoordinatorKind(members),
