@@ -23,6 +23,8 @@ async function main(): Promise<number> {
       coordinator: { type: "string", default: "embedded" },
       seed: { type: "string", default: String(Math.floor(Math.random() * 2 ** 31)) },
       "think-ms": { type: "string", default: String(THINK_MS_DEFAULT) },
+      /** Numbers of planted mistakes, with commas between them. */
+      mutants: { type: "string", default: "" },
       "keep-output": { type: "boolean", default: false },
       /** Where the report goes as JSON. */
       report: { type: "string" },
@@ -49,6 +51,7 @@ async function main(): Promise<number> {
     seed,
     thinkMs: Number(values["think-ms"]),
     say: (line) => console.log(line),
+    mutants: values.mutants.split(",").filter((id) => id !== ""),
     keepsOutput: values["keep-output"],
   });
   for (const line of reportLines(report)) console.log(line);

@@ -22,6 +22,8 @@ export interface ScenarioOptions {
   readonly say: (line: string) => void;
   /** Keeps what all processes printed, also when nothing went wrong. */
   readonly keepsOutput: boolean;
+  /** Mistakes planted in every node: the run should fail. */
+  readonly mutants: readonly string[];
 }
 
 /** What a scenario came to that broke no promise. */
@@ -53,6 +55,7 @@ export async function runScenario(scenario: Scenario, options: ScenarioOptions):
     coordinator,
     shardCount: scenario.shardCount,
     memberCount: scenario.memberCount,
+    mutants: options.mutants,
     prepareDirectory: (path) => {
       if (scenario.diskMb !== undefined) disks.set(path, new SmallDisk(path, scenario.diskMb));
     },

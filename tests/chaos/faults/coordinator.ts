@@ -3,8 +3,9 @@ import type { Fault } from "../fault.ts";
 import { requireUndisturbed } from "./pause.ts";
 
 const LONG_S = 60;
-/** Within it a leader has given its silent replica up. */
 const NOTICED_MS = 3000;
+/** Longer than a leader waits for a commit: what it cannot commit is answered as unknown by then (rule K3). */
+const UNDECIDED_MS = 6000;
 
 /** Every process of the coordinator killed, and back after so many seconds. Nobody may notice. */
 export function coordinatorDown(downS: number): Fault {
@@ -59,7 +60,7 @@ export const coordinatorDownAndReplicaKilled: Fault = {
     await coordinator.killAll();
     await run.kill(replica);
     const goneMs = performance.now();
-    await sleep(NOTICED_MS);
+    await sleep(UNDECIDED_MS);
     run.injected(this.kind);
     if (run.load.log.firstAcknowledged(shard, goneMs) !== undefined) {
       throw new Error(`a write of ${shard} was acknowledged without its replica, although nobody could remove it`);

@@ -13,6 +13,8 @@ export interface LabClusterOptions {
   readonly shardCount: number;
   /** Of each shard, its leader included. */
   readonly memberCount: number;
+  /** Mistakes planted in every node, by their numbers (rule D12). */
+  readonly mutants?: readonly string[];
   /** Called with a data directory before it is used for the first time. */
   readonly prepareDirectory?: (path: string, nodeIndex: number) => void;
 }
@@ -37,14 +39,15 @@ export class LabCluster {
     coordinator: LabCoordinator;
     directory: string;
     hosts: readonly LabHost[];
+    mutants: readonly string[];
   }) {
-    const { network, coordinator, directory, hosts } = parts;
+    const { network, coordinator, directory, hosts, mutants } = parts;
     this.network = network;
     this.coordinator = coordinator;
     this.directory = directory;
     this.configFile = join(directory, "sharding.toml");
     this.config = loadConfig(this.configFile);
-    const env = { KV_TOKEN_FILE: join(directory, "tokens.toml") };
+    const env = { KV_TOKEN_FILE: join(directory, "tokens.toml"), ...plantingEnvironment(mutants) };
     this.nodes = this.config.topology.shards.flatMap((shard) =>
       shard.members.map(({ node }, index) => {
         const dataDirectory = join(directory, "data", node.replaceAll(/[^0-9.]/g, "-"));
@@ -75,7 +78,13 @@ export class LabCluster {
       mode: 0o600,
     });
     writeFileSync(join(directory, "sharding.toml"), configText(options, coordinator.endpoints, hosts));
-    const cluster = new LabCluster({ network, coordinator, directory, hosts });
+    const cluster = new LabCluster({
+      network,
+      coordinator,
+      directory,
+      hosts,
+      mutants: options.mutants ?? [],
+    });
     try {
       for (const [index, node] of cluster.nodes.entries()) options.prepareDirectory?.(node.dataDirectory, index);
       for (const node of cluster.nodes) cluster.startNode(node, { startedTogether: true });
@@ -143,6 +152,12 @@ export class LabCluster {
       }
     }
   }
+}
+
+function plantingEnvironment(mutants: readonly string[]): Readonly<Record<string, string>> {
+  if (mutants.length === 0) return {};
+  const planter = new URL("plant-mutants.ts", import.meta.url).href;
+  return { NODE_OPTIONS: `--import=${planter}`, KV_CHAOS_MUTANTS: mutants.join() };
 }
 
 function configText(
