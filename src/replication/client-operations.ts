@@ -215,7 +215,7 @@ export class ClientOperations {
     const position = { epoch: epoch.epoch, lineage, sequence: Math.max(sequence, store.settledSequence) };
     const reply: Reply = { ok: true, result, answerer, position };
     if (mutant("M45") || (mutant("M48") && result.kind !== "value")) done(reply);
-    else this.#addRead(sequence, reply, options, done);
+    else this.#addRead(mutant("M49") ? saw : sequence, reply, options, done);
   }
 
   #addRead(sequence: Sequence, reply: Reply, { consistency }: RequestOptions, done: ReplyCallback): void {

@@ -1,3 +1,4 @@
+import { mutant } from "../base/mutants.ts";
 import { SPACE } from "../model/entry.ts";
 import { KvError } from "../model/errors.ts";
 import type {
@@ -64,7 +65,7 @@ function read(context: ReplicaReadContext, operation: ReadOperation): Result {
   const gets = operation.kind === "batch" ? operation.operations : [operation];
   const budget = new AnswerBudget();
   const results = gets.map(({ kind, key }): Result => {
-    const { record } = store.view.get(SPACE.user, key, store.settledSequence);
+    const { record } = store.view.get(SPACE.user, key, mutant("M50") ? store.lastSequence : store.settledSequence);
     if (record === null || isExpired(record, nowMs)) return { kind: "absent" };
     return kind === "describe" ? describeRecord(record) : budget.admit({ kind: "value", record });
   });

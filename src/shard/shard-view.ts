@@ -63,7 +63,7 @@ export class ShardView {
     };
     const visit = (row: TreeRow): boolean => {
       while (next.done !== true && before(next.value, row.key)) if (!takeFromMemtable(next.value)) return false;
-      if (next.done !== true && next.value === row.key) return takeFromMemtable(row.key);
+      if (next.done !== true && next.value === row.key && !mutant("M52")) return takeFromMemtable(row.key);
       return page.add(row.key, { record: row.record, sequence: 0 });
     };
     // A `clear` that the tree has not passed hides all of it.

@@ -44,11 +44,17 @@ export const SIMULATED_MUTANTS: readonly SimulatedMutant[] = [
     "failovers",
     10,
   ),
+  simulated("M49", "a new leader answers reads before its first entry is committed", "failovers", 2),
+  simulated("M50", "a replica shows what it has merely received", "failovers", 1),
+  simulated("M52", "a page of a scan mixes two states", "balanced", 1),
+  simulated("M53", "a session token is compared by its sequence alone", "lossy-sessions", 7),
   simulated("M54", "the log is trimmed although a replica that is away needs it", "retention", 12),
   simulated("M55", "a snapshot holds what is not committed", "torn-copies", 3),
   simulated("M56", "a copy counts as whole before its log has caught up with its rows", "copies", 3),
   simulated("M57", "a snapshot leaves out the epochs", "copies", 3),
   simulated("M58", "increments of the log are done again to what the tree holds", "replays", 82),
+  simulated("M60", "requests are remembered outside the log", "sessions", 1),
+  simulated("M61", "a request is answered again from what is not committed", "sessions", 1),
   simulated("M65", "a failed flush is tried again", "power", 29),
   simulated("M66", "space is looked at after the append", "brim-full", 1),
   simulated("M68", "checksums are not looked at", "corruption", 1),
@@ -64,6 +70,24 @@ export const SIMULATED_MUTANTS: readonly SimulatedMutant[] = [
 ];
 
 export const TESTED_MUTANTS: readonly TestedMutant[] = [
+  tested(
+    "M13",
+    "the lease is looked at before what was read is committed",
+    "src/replication/strict-reads.test.ts",
+    "is checked when what was read is committed, not when it came (L3, M13)",
+  ),
+  tested(
+    "M51",
+    "a replica calls itself fresh by the word of a leader without a lease",
+    "src/replication/freshness.test.ts",
+    "no moment that a leader without a lease speaks of (M51)",
+  ),
+  tested(
+    "M63",
+    "requests are forgotten by a node's own clock",
+    "src/replication/request-ids.test.ts",
+    "a leader that forgets by its wall clock (M63)",
+  ),
   tested(
     "M09",
     "a confirmation of an older session counts",

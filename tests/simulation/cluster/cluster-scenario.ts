@@ -13,6 +13,7 @@ import { drawEmphasis, type Emphasis } from "./emphasis.ts";
 import { Healer } from "./healer.ts";
 import { Invariants } from "./invariants.ts";
 import { Operator } from "./operator.ts";
+import { SessionClients } from "./session-clients.ts";
 import type { SimMachine } from "./sim-machine.ts";
 import { EXPECTED_SITUATIONS, Situations } from "./situations.ts";
 import { Verdict } from "./verdict.ts";
@@ -49,6 +50,7 @@ class ClusterRun {
   readonly #invariants: Invariants;
   readonly #coordinated: CoordinatedInvariants | null;
   readonly #situations: Situations;
+  readonly #sessions: SessionClients | null;
 
   constructor(options: RunOptions, emphasisFor: (random: SeededRandom) => Emphasis) {
     this.#options = options;
@@ -77,6 +79,11 @@ class ClusterRun {
       },
       onRead: (key) => situations.onRead(key),
     });
+    const { shape, machines } = this.#world;
+    const areClocksSound = emphasis.hasWildClocks !== true;
+    const mayLose = shape.replication === "async";
+    const parts = { simulation: this.#simulation, shape, machines, areClocksSound, mayLose };
+    this.#sessions = emphasis.hasSessions === true ? new SessionClients(parts) : null;
   }
 
   run(): RunReport {
@@ -85,6 +92,7 @@ class ClusterRun {
       this.#world.startIn(machine, simulation.randomFor(machine.node).next() * 300);
     }
     this.#clients.start();
+    this.#sessions?.start();
     this.#faults.start();
     this.#invariants.start();
     this.#coordinated?.start();
@@ -127,11 +135,9 @@ class ClusterRun {
     const isServed = (): boolean => this.#clients.okCounts.every((count, client) => count > (before[client] ?? 0));
     this.#require("all clients are served again", deadlineMs, isServed);
     this.#clients.stop();
-    this.#require(
-      "the copies converge",
-      deadlineMs,
-      () => this.#clients.openCount === 0 && this.#healer.faults().length === 0,
-    );
+    this.#sessions?.stop();
+    const openCount = (): number => this.#clients.openCount + (this.#sessions?.openCount ?? 0);
+    this.#require("the copies converge", deadlineMs, () => openCount() === 0 && this.#healer.faults().length === 0);
   }
 
   #readEverything(): void {
@@ -154,6 +160,7 @@ class ClusterRun {
       const [first, ...others] = this.#world.machinesOf(ledger);
       for (const other of others) if (first !== undefined) this.#compare(first, other);
     }
+    this.#sessions?.checkEnd();
   }
 
   #compare(a: SimMachine, b: SimMachine): void {

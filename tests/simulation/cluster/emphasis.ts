@@ -18,6 +18,8 @@ export interface Emphasis {
   readonly isCoordinated?: boolean;
   /** Whether monotonic clocks break the assumptions A1 and A2: then reads may be stale, and only what is written is checked. */
   readonly hasWildClocks?: boolean;
+  /** Whether there are clients that repeat requests under an id, send back what they have seen, and bound what they read. */
+  readonly hasSessions?: boolean;
   /** Situations that many seeds together must come through, or they do not test what they are for. */
   readonly expected?: readonly string[];
 }
@@ -196,6 +198,37 @@ const WILD_CLOCKS: Emphasis = emphasis({
   expected: ["monotonic clock that stood still", "monotonic clock out of bounds", "promotion"],
 });
 
+/** Clients that repeat requests, have sessions, and read strictly, of shards whose leaders are away again and again. */
+const SESSIONS: Emphasis = {
+  ...TAKEOVERS,
+  hasSessions: true,
+  memberCount: 3,
+  faults: { ...TAKEOVERS.faults, "coordinator cut": true, kill: true, pause: true, partition: true },
+  expected: [
+    "bounded read from a replica",
+    "promotion",
+    "request answered again",
+    "request repeated whose fate was open",
+    "session read from a replica",
+    "strict read from a leader",
+  ],
+};
+
+/** The same where clocks stand still or run wild: strict reads, sessions and request ids rest upon none. */
+const WILD_SESSIONS: Emphasis = {
+  ...WILD_CLOCKS,
+  hasSessions: true,
+  expected: ["request answered again", "session read from a replica", "strict read from a leader"],
+};
+
+/** The same where a promotion may lose what was acknowledged: whoever has seen it is told so. */
+const LOSSY_SESSIONS: Emphasis = {
+  ...TAKEOVERS,
+  hasSessions: true,
+  replication: "async",
+  expected: ["acknowledged write lost by a promotion", "session read from a replica", "session told of its loss"],
+};
+
 /** Power fails, after failed flushes more often than not, and nobody else has a copy. */
 const POWER: Emphasis = emphasis({
   memberCount: 1,
@@ -225,6 +258,9 @@ export const EMPHASES: Readonly<Record<string, Emphasis>> = {
   takeovers: TAKEOVERS,
   trios: TRIOS,
   "wild-clocks": WILD_CLOCKS,
+  sessions: SESSIONS,
+  "wild-sessions": WILD_SESSIONS,
+  "lossy-sessions": LOSSY_SESSIONS,
 };
 
 /** The emphasis of a mixed run. */
