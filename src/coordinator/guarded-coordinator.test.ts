@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { silentLogger } from "../base/logger.ts";
 import { KvError } from "../model/errors.ts";
 import { encodeMetaDocument } from "../model/meta-document.ts";
-import type { Coordinator, ReadResult } from "./coordinator.ts";
+import type { Coordinator, ReadResult, SwapResult } from "./coordinator.ts";
 import { GuardedCoordinator } from "./guarded-coordinator.ts";
 
 const KEY = "/kv/test/shards/s";
@@ -23,13 +23,17 @@ class World {
   meta: ReadResult = metaOf(OURS);
   document: ReadResult = DOCUMENT;
   clusterId: string | null = null;
+  swapCount = 0;
   noteFailure: KvError | null = null;
   readonly guard: GuardedCoordinator;
 
   constructor() {
     const coordinator: Coordinator = {
       read: (key, done) => done(key === KEY ? this.document : this.meta),
-      compareAndSwap: (_key, _swap, done) => done({ kind: "refused" }),
+      compareAndSwap: (_key, _swap, done) => {
+        this.swapCount++;
+        done({ kind: "accepted", revision: "6" });
+      },
       list: (_prefix, done) => done({ kind: "documents", documents: [] }),
       watch: () => ({ stop: () => {} }),
       close: () => {},
@@ -47,6 +51,14 @@ class World {
     this.guard = new GuardedCoordinator({ coordinator, cluster: "test", memory, logger: silentLogger });
   }
 
+  swap(): SwapResult {
+    const results: SwapResult[] = [];
+    this.guard.compareAndSwap(KEY, { expectedRevision: "5", value: "next" }, (result) => results.push(result));
+    const [result] = results;
+    assert(result !== undefined && results.length === 1, "answered exactly once");
+    return result;
+  }
+
   read(): ReadResult {
     const results: ReadResult[] = [];
     this.guard.read(KEY, (result) => results.push(result));
@@ -57,6 +69,17 @@ class World {
 }
 
 describe("a node's coordinator", () => {
+  test("is never sent a change of another cluster's documents, nor one while it cannot be told whose they are", () => {
+    const world = new World();
+    world.read();
+    assert.deepEqual(world.swap(), { kind: "accepted", revision: "6" });
+    for (const meta of [metaOf(THEIRS), ABSENT, DOWN]) {
+      world.meta = meta;
+      assert.equal(world.swap().kind, "failed");
+    }
+    assert.equal(world.swapCount, 1);
+  });
+
   test("binds the node to the cluster of the first document it reads, durably", () => {
     const world = new World();
     world.document = ABSENT;

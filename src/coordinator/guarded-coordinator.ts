@@ -19,6 +19,9 @@ export interface GuardedCoordinatorParts {
   readonly logger: Logger;
 }
 
+const NOT_OURS = "It has no document of this shard of this cluster";
+const ANY_DOCUMENT: ReadResult = { kind: "value", value: "", revision: "0" };
+
 /**
  * A coordinator as one node uses it: only the documents of the cluster that it belongs to exist (rule C5).
  *
@@ -60,8 +63,15 @@ export class GuardedCoordinator implements Coordinator {
     });
   }
 
+  /** Looks whose documents they are first: revisions of another cluster's may well be equal to ours. */
   compareAndSwap(key: string, swap: Swap, done: (result: SwapResult) => void): void {
-    this.#parts.coordinator.compareAndSwap(key, swap, done);
+    const { coordinator, cluster, memory } = this.#parts;
+    coordinator.read(documentKeys(cluster).meta, (meta) => {
+      const result = this.#judge(meta, memory.clusterId === null ? { kind: "absent" } : ANY_DOCUMENT);
+      if (result.kind === "failed") done(result);
+      else if (memory.clusterId !== null && result.kind === "absent") done({ kind: "failed", reason: NOT_OURS });
+      else coordinator.compareAndSwap(key, swap, done);
+    });
   }
 
   list(prefix: string, done: (result: ListResult) => void): void {
@@ -107,5 +117,5 @@ export class GuardedCoordinator implements Coordinator {
 
 function troubleOf(result: ReadResult): string | null {
   if (result.kind === "value") return null;
-  return result.kind === "failed" ? result.reason : "It has no document of this shard of this cluster";
+  return result.kind === "failed" ? result.reason : NOT_OURS;
 }

@@ -86,6 +86,14 @@ describe("warnings about a shard with a coordinator", () => {
     ]);
   });
 
+  test("say that a set is smaller than it must be", () => {
+    const document = { ...DOCUMENT, inSync: ["a:1"], minInSync: 2 };
+    const statuses = [member("a:1", "leader", document), member("b:1", "replica", document)];
+    assert.deepEqual(warningsOf(statuses, { ...SIGHT, fileMinInSync: 2 }), [
+      "Writes are refused: min_in_sync is 2, in sync are only a:1",
+    ]);
+  });
+
   test("never advise what only static mode knows", () => {
     const silent = warningsOf([member("b:1", "none", null)]);
     assert(!silent.some((text) => text.includes("promote another member")), silent.join("; "));

@@ -49,6 +49,10 @@ function warningsOfDocument({ shard, statuses, sight }: ShardFacts, leader: Node
     const what = trouble === "silent" ? "does not answer" : "does not lead at the moment";
     warnings.push(`The leader ${leader} ${what}; ${prospectOf(leader, statuses, document)}`);
   }
+  if (document !== null && document.inSync.length < document.minInSync) {
+    const wanted = `min_in_sync is ${document.minInSync}`;
+    warnings.push(`Writes are refused: ${wanted}, in sync are only ${document.inSync.join(", ")}`);
+  }
   if (document !== null) warnings.push(...documentDifferences(shard, sight.fileMinInSync, document));
   return warnings;
 }
