@@ -90,6 +90,8 @@ function readMemberStatus(member: JsonMembers): MemberStatus {
     discardedEntriesFile: member.textOrNull("discarded_entries_file"),
     readsPerSecond: member.number("reads_per_second"),
     writesPerSecond: member.number("writes_per_second"),
+    unknownOutcomes: member.number("unknown_outcomes"),
+    leaseRefusals: member.number("lease_refusals"),
     replicas: member.objects("replicas", readReplica),
     document: member.isNull("document") ? null : readDocument(member.object("document")),
   };

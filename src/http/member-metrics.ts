@@ -33,6 +33,8 @@ function ownFamilies(status: MemberStatus): MetricFamily[] {
     gauge("kv_shard_applied_sequence", "Newest entry in the tree", status.appliedSequence),
     gauge("kv_shard_lag_entries", "Entries behind the leader's log; 0 on a leader", status.lagEntries),
     gauge("kv_shard_lag_seconds", "Time behind the leader; 0 on a leader", status.lagMs / 1000),
+    counter("kv_shard_unknown_outcomes_total", "Writes led here whose fate was left open", status.unknownOutcomes),
+    counter("kv_shard_lease_refusals_total", "Reads refused for want of a lease or a proof", status.leaseRefusals),
     gauge("kv_shard_keys", "Keys stored", status.keyCount),
     gauge("kv_shard_log_bytes", "Size of the log", status.logBytes),
     gauge("kv_shard_tree_file_bytes", "Size of the tree's file", status.treeFileBytes),
@@ -57,6 +59,10 @@ function replicaFamilies(replicas: readonly ReplicaStatus[]): MetricFamily[] {
     family("kv_replica_lag_entries", "Entries that the replica has not flushed", (r) => r.lagEntries),
     family("kv_replica_lag_seconds", "Age of the oldest entry it has not flushed", (r) => r.lagMs / 1000),
   ];
+}
+
+function counter(name: string, help: string, value: number): MetricFamily {
+  return singleMetric("counter", name, { help, value });
 }
 
 function gauge(name: string, help: string, value: number): MetricFamily {

@@ -27,6 +27,9 @@ export interface MemberStatus {
   readonly discardedEntriesFile: string | null;
   readonly readsPerSecond: number;
   readonly writesPerSecond: number;
+  /** Since its process started, as a leader: writes whose fate was left open, and reads refused for want of a lease or a proof. */
+  readonly unknownOutcomes: number;
+  readonly leaseRefusals: number;
   /** On a leader: what it knows of each replica. */
   readonly replicas: readonly ReplicaStatus[];
   /** What it last read of its shard's document; null without a coordinator, and while it has read none. */

@@ -129,6 +129,8 @@ const MEMBER_STATUS: Readers<MemberStatus> = {
   discardedEntriesFile: orNull(text),
   readsPerSecond: number,
   writesPerSecond: number,
+  unknownOutcomes: number,
+  leaseRefusals: number,
   replicas: list((value) => shape(value, REPLICA_STATUS)),
   document: orNull((value) => shape(value, DOCUMENT)),
 };

@@ -43,6 +43,8 @@ function member(node: string, role: MemberStatus["role"], document: DocumentView
     discardedEntriesFile: null,
     readsPerSecond: 0,
     writesPerSecond: 0,
+    unknownOutcomes: 0,
+    leaseRefusals: 0,
     replicas: [],
     document,
   };

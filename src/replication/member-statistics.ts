@@ -1,5 +1,16 @@
 import type { Clock } from "../base/clock.ts";
 
+/** What one leadership could not answer as it was asked to. */
+export interface AnswerCounts {
+  readonly unknownCount: number;
+  readonly leaseRefusalCount: number;
+}
+
+export interface Outcomes {
+  readonly unknownOutcomes: number;
+  readonly leaseRefusals: number;
+}
+
 /** Operations per second of one member, over the time since it was last asked (at least a second). */
 export class MemberStatistics {
   readonly #clock: Clock;
@@ -9,10 +20,26 @@ export class MemberStatistics {
   #rates = { readsPerSecond: 0, writesPerSecond: 0 };
   /** Reads that this copy answered without leading. */
   replicaReads = 0;
+  /** The answers of the present leadership, or of the last one; null before the first. */
+  #answers: AnswerCounts | null = null;
+  #earlier: Outcomes = { unknownOutcomes: 0, leaseRefusals: 0 };
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#sinceMs = clock.nowMs();
+  }
+
+  /** To be called often: counts of leaderships that are over are added up. */
+  follow(answers: AnswerCounts): void {
+    if (answers === this.#answers) return;
+    this.#earlier = this.outcomes;
+    this.#answers = answers;
+  }
+
+  get outcomes(): Outcomes {
+    const { unknownOutcomes, leaseRefusals } = this.#earlier;
+    const { unknownCount = 0, leaseRefusalCount = 0 } = this.#answers ?? {};
+    return { unknownOutcomes: unknownOutcomes + unknownCount, leaseRefusals: leaseRefusals + leaseRefusalCount };
   }
 
   /** `counts` are those of the present leadership, null when this member does not lead. */

@@ -50,6 +50,7 @@ export function describeMember(parts: MemberStatusParts): MemberStatus {
     diskFreeBytes: env.freeBytes(),
     readOnlyReason: isFull ? "The disk has no room for the log" : null,
     discardedEntriesFile: env.discarded.file,
+    ...statistics.outcomes,
     ...statistics.rates(duty.kind === "leading" ? duty.term.operations.operationCount : null),
     replicas: duty.kind === "leading" ? duty.term.replicas() : [],
     document: document === null ? null : viewOf(document),

@@ -223,6 +223,7 @@ export class ShardMember {
       return;
     }
     if (this.#damagedRow !== null && this.#duties.replaceCopy(this.#damagedRow)) this.#damagedRow = null;
+    if (duty.kind === "leading") this.#statistics.follow(duty.term.answers);
     this.#roles.onTick();
     this.#differences.look(this.#roles.document);
     this.#reads.onProgress();

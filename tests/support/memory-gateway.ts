@@ -226,6 +226,8 @@ export class MemoryGateway implements Gateway {
       discardedEntriesFile: null,
       readsPerSecond: 0,
       writesPerSecond: 0,
+      unknownOutcomes: 0,
+      leaseRefusals: 0,
       replicas: [
         {
           node: "127.0.0.9:1",

@@ -169,6 +169,8 @@ export class MemoryMember implements LocalMember {
       discardedEntriesFile: null,
       readsPerSecond: 0,
       writesPerSecond: 0,
+      unknownOutcomes: 0,
+      leaseRefusals: 0,
       replicas: [],
       document: null,
     };
