@@ -68,7 +68,7 @@ export class Bootstrap {
   begin(): void {
     const { env, store } = this.#parts;
     const { state } = env.stateFile;
-    const fresh = { node: state.store.node, store: env.random.uuid(), generation: 0 };
+    const fresh = mutant("M43") ? state.store : { node: state.store.node, store: env.random.uuid(), generation: 0 };
     const next = { ...state, store: fresh, bootstrap: { phase: "copying" } as const, damage: null };
     this.#isBusy = true;
     if (!hasRoomFor(() => env.stateFile.replace(next))) return this.#onRoom(() => this.begin());

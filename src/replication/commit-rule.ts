@@ -24,7 +24,9 @@ export function inSyncSequence(inputs: CommitInputs): Sequence {
   for (const member of inputs.inSync) {
     if (member.node === inputs.self) continue;
     const session = inputs.sessionOf(member.node);
-    lowest = Math.min(lowest, session !== undefined && counts(member, session) ? session.durable : 0);
+    const durable = session !== undefined && counts(member, session) ? session.durable : 0;
+    if (mutant("M03") && durable >= inputs.ownDurable) return durable;
+    lowest = Math.min(lowest, durable);
   }
   return lowest;
 }

@@ -189,7 +189,7 @@ export class CoordinatedRoles implements Roles {
     if (this.#changes.isHandingOver) return;
     if (reading.kind === "failed") return this.#goOnWithout(reading.reason);
     if (reading.kind === "absent") return this.#onAbsent();
-    const fault = this.#faultOf(reading.known.document);
+    const fault = mutant("M42") ? null : this.#faultOf(reading.known.document);
     if (fault !== null) return this.#refuseToTakePart(fault);
     this.#alarm = null;
     this.#document = reading.known.document;
@@ -240,7 +240,8 @@ export class CoordinatedRoles implements Roles {
     if (duty.kind === "leading") {
       const isStillOurs = leadership.epoch === duty.term.leadership.epoch;
       if (isStillOurs) this.#office?.set.onRead(known);
-      else this.duties.leave(() => this.decide(), namedLeader(leadership));
+      else if (!mutant("M24") || duty.term.required.length > 1)
+        this.duties.leave(() => this.decide(), namedLeader(leadership));
       return;
     }
     if (isSameStore(known.document.leader, this.#memory.state.store)) return this.#takeOffice(known);
@@ -321,7 +322,7 @@ export class CoordinatedRoles implements Roles {
     return (hooks) => {
       const env = this.#env;
       const leaseMs = this.#leaseMs;
-      const lease = new PromisedLease({ clock: env.clock, leaseMs, ...hooks });
+      const lease = new PromisedLease({ clock: env.clock, leaseMs, readMs: () => this.#readMs, ...hooks });
       const set = new CoordinatedSet({
         env,
         register: this.#register,
@@ -352,7 +353,7 @@ export class CoordinatedRoles implements Roles {
   #mayCandidate(document: ShardDocument): boolean {
     const { damage, bootstrap, seenEpoch, store } = this.#memory.state;
     const isWhole = (damage === null && bootstrap === null) || mutant("M40");
-    const isListed = document.inSync.some((member) => isElectable(member, store));
+    const isListed = document.inSync.some((member) => isElectable(member, store)) || mutant("M44");
     const isFree = this.#promise.remainingMs <= 0 && this.#env.clock.nowMs() >= this.#candidacyNotBeforeMs;
     const isPossible = this.#hasRoom && !this.#register.isChanging;
     return isWhole && isListed && isFree && isPossible && document.epoch === seenEpoch.epoch;

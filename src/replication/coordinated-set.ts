@@ -230,6 +230,7 @@ export class CoordinatedSet implements InSyncKeeper {
 
   #take(known: KnownDocument): void {
     this.#known = known;
+    if (mutant("M05") && known.document.inSync.length > this.#leadership.inSync.length) return;
     this.#leadership = leadershipOf(known.document);
     for (const { node } of this.#leadership.inSync) if (!this.#heardMs.has(node)) this.noteHeard(node);
     this.#parts.onChanged(known);

@@ -112,6 +112,7 @@ export class DutySwitch {
     const store = this.#store;
     if (store === null || this.#isStopped) return;
     const { env, config, link, boot, promise, onLost } = this.#parts;
+    if (mutant("M25") && store.commitSequence < store.lastSequence) store.truncateAfter(store.commitSequence, () => {});
     const follower = new Follower({
       env,
       link,

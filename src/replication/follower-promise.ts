@@ -11,11 +11,13 @@ export class FollowerPromise {
   readonly #clock: Clock;
   readonly #graceMs: number;
   #untilMs: number;
+  /** When somebody last asked what is left. */
+  #lookedAtMs = 0;
 
   constructor(clock: Clock, graceMs: number) {
     this.#clock = clock;
-    this.#graceMs = graceMs;
-    this.#untilMs = mutant("M19") ? Number.NEGATIVE_INFINITY : clock.nowMs() + graceMs;
+    this.#graceMs = mutant("M23") ? graceMs / 3 : graceMs;
+    this.#untilMs = mutant("M19") ? Number.NEGATIVE_INFINITY : this.#nowMs + graceMs;
   }
 
   /**
@@ -23,12 +25,18 @@ export class FollowerPromise {
    * the frame's beacon itself (M15).
    */
   renew(): void {
-    this.#untilMs = Math.max(this.#untilMs, this.#clock.nowMs() + this.#graceMs);
+    const nowMs = mutant("M15") ? this.#lookedAtMs : this.#nowMs;
+    this.#untilMs = Math.max(this.#untilMs, nowMs + this.#graceMs);
   }
 
   /** Milliseconds left; 0 or less: nothing is promised to anybody. */
   get remainingMs(): number {
-    return this.#untilMs - this.#clock.nowMs();
+    this.#lookedAtMs = this.#nowMs;
+    return this.#untilMs - this.#lookedAtMs;
+  }
+
+  get #nowMs(): number {
+    return mutant("M16") ? this.#clock.wallMs() : this.#clock.nowMs();
   }
 }
 

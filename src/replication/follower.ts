@@ -377,7 +377,8 @@ export class Follower {
     }
     const bytes = store.truncateAfter(Math.min(decision.to, store.lastSequence), (cut) => env.discarded.keep(cut));
     env.logger.warn("The log was cut to follow the leader", { leader, after: decision.to, bytes });
-    this.#greet();
+    if (mutant("M30")) this.#phase = "streaming";
+    else this.#greet();
   }
 
   /** Throws this copy away and takes a new one from the leader (§2.12, rule I5). */

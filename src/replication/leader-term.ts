@@ -254,8 +254,14 @@ export class LeaderTerm {
     if (this.#isEnded) return;
     this.#isEnded = true;
     for (const timer of this.#timers) timer.cancel();
-    this.answers.abandon();
+    this.#settleAnswers();
     this.operations.end();
+  }
+
+  #settleAnswers(): void {
+    if (!mutant("M06")) return this.answers.abandon();
+    this.answers.advance("in-sync", this.#parts.store.commitSequence);
+    this.#parts.env.timers.after(SWEEP_MS, () => this.#settleAnswers());
   }
 
   /** A replica confirmed something, came, or went. */
@@ -298,7 +304,7 @@ export class LeaderTerm {
       this.#sessions.onCommitted();
     }
     this.answers.advance("flushed", store.durableSequence);
-    if (!isFrozen) this.answers.advance("in-sync", inSyncReached);
+    if (!isFrozen) this.answers.advance("in-sync", mutant("M08") ? store.durableSequence : inSyncReached);
   }
 
   /** Rule K5: a member of the set that has been silent, or a set that is too small. */
@@ -369,7 +375,7 @@ export class LeaderTerm {
     return {
       others: () => this.#set.required.flatMap(({ node }) => (node === config.node ? [] : [node])),
       silenceMs: (node) => env.clock.nowMs() - (this.#sessions.of(node)?.lastHeardMs ?? this.#startMs),
-      isFlushStuck: () => this.#lagMs(store.durableSequence) > LIMITS.uncommittedAgeMsMax,
+      isFlushStuck: () => this.#lagMs(store.durableSequence) > LIMITS.uncommittedAgeMsMax && !mutant("M21"),
       onSetChanged: () => this.#advanceCommit(),
     };
   }

@@ -94,7 +94,7 @@ export class LeadershipMemory {
   noteDamage(damage: string, mustResync: boolean): void {
     const { state } = this;
     if (mutant("M69") || state.bootstrap?.phase === "copying") return;
-    const store = { ...state.store, generation: state.store.generation + 1 };
+    const store = { ...state.store, generation: state.store.generation + (mutant("M43") ? 0 : 1) };
     this.#file.replace({ ...state, store, damage, bootstrap: mustResync ? { phase: "copying" } : state.bootstrap });
     this.#logger.error("This store is damaged", { damage });
   }

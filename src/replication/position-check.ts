@@ -48,6 +48,7 @@ export function cutPosition(
   log: LogShape,
   answer: { readonly dEpoch: number; readonly dTerm: string; readonly dEndSeq: Sequence },
 ): Sequence {
+  if (mutant("M30")) return Math.min(answer.dEndSeq, log.lastSequence);
   for (let index = log.epochs.length - 1; index >= 0; index--) {
     const mark = log.epochs[index];
     if (mark === undefined || mark.epoch > answer.dEpoch) continue;

@@ -1,4 +1,5 @@
 import type { Timer } from "../base/clock.ts";
+import { mutant } from "../base/mutants.ts";
 import { SPACE } from "../model/entry.ts";
 import type { KvError } from "../model/errors.ts";
 import { keyForPeople, type Key } from "../model/key.ts";
@@ -283,6 +284,10 @@ export class ShardMember {
       this.#roles.learn(message.header.leadership);
     }
     const duty = this.#duties.duty;
+    if (mutant("M18") && duty.kind === "candidate" && message.type === "HB") {
+      const { sid, epoch, beacon } = message.header;
+      this.#link.send(from, "HBACK", { sid, epoch, durable: 0, echo: beacon });
+    }
     if (duty.kind === "leading") duty.term.onMessage(from, message);
     else if (duty.kind === "following") duty.follower.onMessage(from, message);
     this.#reads.onProgress();

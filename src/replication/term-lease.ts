@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { mutant } from "../base/mutants.ts";
 import type { NodeName } from "../model/position.ts";
 import { EchoedBeacons } from "./echoed-beacons.ts";
 import { type Beacon, ReadLease } from "./read-lease.ts";
@@ -73,6 +74,8 @@ export interface PromisedLeaseParts {
   readonly clock: Clock;
   /** `L` */
   readonly leaseMs: number;
+  /** When the document was asked for last: only a mistake goes by that (M22). */
+  readonly readMs?: () => number;
   /** The other members that a commit needs, also those about to join. */
   readonly others: () => readonly NodeName[];
   /** How long `node` has sent nothing at all, in milliseconds. */
@@ -91,6 +94,8 @@ export class PromisedLease implements TermLease {
   readonly #parts: PromisedLeaseParts;
   readonly #lease: ReadLease;
   #isSuspended = false;
+  /** When the loop last looked (M12). */
+  #isHeld = false;
 
   constructor(parts: PromisedLeaseParts) {
     this.#parts = parts;
@@ -114,6 +119,9 @@ export class PromisedLease implements TermLease {
   }
 
   isValid(): boolean {
+    if (mutant("M12")) return this.#isHeld;
+    const { clock, leaseMs, readMs } = this.#parts;
+    if (mutant("M22") && readMs !== undefined && clock.nowMs() - readMs() < leaseMs) return true;
     return !this.#isSuspended && this.#lease.holds(this.#parts.others());
   }
 
@@ -127,11 +135,12 @@ export class PromisedLease implements TermLease {
 
   tick(): void {
     this.#lease.tick();
+    this.#isHeld = this.#lease.holds(this.#parts.others());
   }
 
   get #mayAsk(): boolean {
     const { leaseMs, others, silenceMs, isFlushStuck } = this.#parts;
-    const isUnheard = others().some((node) => silenceMs(node) > leaseMs);
+    const isUnheard = others().some((node) => silenceMs(node) > leaseMs && !mutant("M96"));
     return !isUnheard && !isFlushStuck() && !this.#isSuspended;
   }
 

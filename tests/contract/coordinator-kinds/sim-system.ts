@@ -22,6 +22,7 @@ export class SimSystem implements CoordinatorSystem {
       lostRequestChance: 0,
       lostReplyChance: 0,
       lateRequestChance: 0,
+      lateSwapChance: 0,
       lateRequestMsMax: 0,
       lostHintChance: 0,
       doubledHintChance: 0.3,

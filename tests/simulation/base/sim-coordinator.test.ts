@@ -13,6 +13,7 @@ const ROUGH: CoordinatorFaults = {
   lostRequestChance: 0.05,
   lostReplyChance: 0.1,
   lateRequestChance: 0.2,
+  lateSwapChance: 0,
   lateRequestMsMax: 5000,
   lostHintChance: 0.3,
   doubledHintChance: 0.3,

@@ -23,6 +23,8 @@ export interface CoordinatorFaults {
   readonly lostReplyChance: number;
   /** A request arrives after its caller may have given up. */
   readonly lateRequestChance: number;
+  /** The same of swaps, besides. */
+  readonly lateSwapChance: number;
   readonly lateRequestMsMax: number;
   readonly lostHintChance: number;
   readonly doubledHintChance: number;
@@ -34,6 +36,7 @@ export const CALM_COORDINATOR: CoordinatorFaults = {
   lostRequestChance: 0,
   lostReplyChance: 0,
   lateRequestChance: 0,
+  lateSwapChance: 0,
   lateRequestMsMax: 0,
   lostHintChance: 0,
   doubledHintChance: 0,
@@ -63,6 +66,13 @@ interface ClientEnd {
   readonly process: SimProcess;
   readonly route: Route;
   readonly deadlineMs: number;
+}
+
+interface TravelParts<Result> {
+  readonly isSwap: boolean;
+  readonly serve: () => Result;
+  readonly ending: Ending<Result>;
+  readonly done: (result: Result) => void;
 }
 
 /** How a call ends that nobody answered. */
@@ -146,10 +156,7 @@ export class SimCoordinator {
   }
 
   /** Takes a request of `end` on its way; `serve` is called when it arrives, and its result goes back. */
-  travel<Result>(
-    end: ClientEnd,
-    parts: { readonly serve: () => Result; readonly ending: Ending<Result>; readonly done: (result: Result) => void },
-  ): void {
+  travel<Result>(end: ClientEnd, parts: TravelParts<Result>): void {
     const { process, route } = end;
     let isOver = false;
     const finish = (result: Result): void => {
@@ -178,7 +185,8 @@ export class SimCoordinator {
     };
     if (this.#happens(this.#faults.lostRequestChance)) return;
     route.underWayCount++;
-    const isLate = this.#happens(this.#faults.lateRequestChance);
+    const isLate =
+      this.#happens(this.#faults.lateRequestChance) || (parts.isSwap && this.#happens(this.#faults.lateSwapChance));
     const extraMs = isLate ? this.#random.next() * this.#faults.lateRequestMsMax : 0;
     this.#simulation.schedule(this.#wayMs() + extraMs, `${process.name} to coordinator`, () => {
       if (route.held === null) arrive();
@@ -263,15 +271,16 @@ class SimClient implements Coordinator {
   }
 
   read(key: string, done: (result: ReadResult) => void): void {
-    this.#ask(keyFault(key), { serve: () => this.#coordinator.read(key), ending: QUERY, done });
+    this.#ask(keyFault(key), { isSwap: false, serve: () => this.#coordinator.read(key), ending: QUERY, done });
   }
 
   compareAndSwap(key: string, swap: Swap, done: (result: SwapResult) => void): void {
-    this.#ask(swapFault(key, swap), { serve: () => this.#coordinator.swap(key, swap), ending: SWAP, done });
+    const serve = (): SwapResult => this.#coordinator.swap(key, swap);
+    this.#ask(swapFault(key, swap), { isSwap: true, serve, ending: SWAP, done });
   }
 
   list(prefix: string, done: (result: ListResult) => void): void {
-    this.#ask(prefixFault(prefix), { serve: () => this.#coordinator.list(prefix), ending: QUERY, done });
+    this.#ask(prefixFault(prefix), { isSwap: false, serve: () => this.#coordinator.list(prefix), ending: QUERY, done });
   }
 
   watch(key: string, onChange: () => void): Watch {
@@ -286,10 +295,7 @@ class SimClient implements Coordinator {
     for (const watch of this.#watches) watch.stop();
   }
 
-  #ask<Result>(
-    fault: string | null,
-    parts: { readonly serve: () => Result; readonly ending: Ending<Result>; readonly done: (result: Result) => void },
-  ): void {
+  #ask<Result>(fault: string | null, parts: TravelParts<Result>): void {
     if (this.#isClosed) return;
     const done = (result: Result): void => {
       if (!this.#isClosed) parts.done(result);

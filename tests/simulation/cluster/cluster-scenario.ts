@@ -96,7 +96,7 @@ class ClusterRun {
     this.#faults.start();
     this.#invariants.start();
     this.#coordinated?.start();
-    this.#world.faultsEndMs = FAULT_PHASE_MS * this.#options.workload;
+    this.#world.faultsEndMs = (this.#world.emphasis.faultMs ?? FAULT_PHASE_MS) * this.#options.workload;
     simulation.runUntil(this.#world.faultsEndMs);
     const healMs = simulation.nowMs;
     if (simulation.violation === null) this.#converge(healMs + CONVERGENCE_MS);

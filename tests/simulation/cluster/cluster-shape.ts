@@ -124,6 +124,7 @@ function drawCoordination(swarm: Swarm): CoordinationShape {
       lostRequestChance: isLate ? 0.05 : 0,
       lostReplyChance: isLate ? 0.1 : 0,
       lateRequestChance: isLate ? 0.1 : 0,
+      lateSwapChance: swarm.has("late claims") ? 0.5 : 0,
       lateRequestMsMax: 6000,
       lostHintChance: 0.3,
       doubledHintChance: 0.1,

@@ -20,6 +20,8 @@ export interface Emphasis {
   readonly hasWildClocks?: boolean;
   /** Whether there are clients that repeat requests under an id, send back what they have seen, and bound what they read. */
   readonly hasSessions?: boolean;
+  /** How long faults strike, in milliseconds of virtual time; 20 s unless given. */
+  readonly faultMs?: number;
   /** Situations that many seeds together must come through, or they do not test what they are for. */
   readonly expected?: readonly string[];
 }
@@ -31,7 +33,10 @@ const NEVER_DRAWN = {
   "coordinator outage": false,
   "coordinator cut": false,
   "late requests": false,
+  "late claims": false,
   absence: false,
+  breath: false,
+  "death of a candidate": false,
   "frozen clock": false,
   "wild clock": false,
 } as const;
@@ -166,9 +171,12 @@ const TAKEOVERS: Emphasis = emphasis({
   isCoordinated: true,
   replication: "in-sync",
   shardCount: 1,
+  faultMs: 30_000,
   faults: {
     promotion: false,
     absence: true,
+    blink: true,
+    breath: true,
     "disk full": false,
     "flush error": false,
     "late requests": true,
@@ -184,11 +192,38 @@ const TAKEOVERS: Emphasis = emphasis({
     "swapped directories": false,
   },
   expected: ["divergence cut", "leader cut off from everybody", "outcome unknown", "promotion"],
-  parameters: { "absence interval": 3000, think: 40, keys: 6 },
+  parameters: { "absence interval": 3000, "blink interval": 5000, "breath interval": 6000, think: 40, keys: 6 },
 });
 
 /** The same with three members: whom a majority, or anybody, does not stand for. */
 const TRIOS: Emphasis = { ...TAKEOVERS, memberCount: 3 };
+
+/** Leaders that are cut off for a moment just when a replica may forget what it promised: whose lease holds for how long. */
+const LEASES: Emphasis = {
+  ...TAKEOVERS,
+  memberCount: 2,
+  faults: { ...TAKEOVERS.faults, "late requests": false, stall: false, "slow disk": false, "hanging flush": false },
+  parameters: {
+    ...TAKEOVERS.parameters,
+    "absence interval": 1500,
+    "absence at most": 4000,
+    "share of cuts": 0.8,
+    "breath interval": 3000,
+    "blink interval": 10_000,
+    "coordinator latency": 2,
+    latency: 0.5,
+    flush: 2,
+  },
+  expected: ["leader cut off from everybody", "promotion"],
+};
+
+/** Claims to the leadership that arrive late, of candidates that have died meanwhile. */
+const LATE_CLAIMS: Emphasis = {
+  ...TAKEOVERS,
+  memberCount: 2,
+  faults: { ...TAKEOVERS.faults, "death of a candidate": true, "late claims": true, breath: false, blink: false },
+  expected: ["candidate killed", "a request arrived at the coordinator after its caller gave up"],
+};
 
 /** Monotonic clocks stand still or run wild, which only reads rest upon (A1, A2): what is acknowledged must not be lost even so. */
 const WILD_CLOCKS: Emphasis = emphasis({
@@ -257,6 +292,8 @@ export const EMPHASES: Readonly<Record<string, Emphasis>> = {
   coordinated: COORDINATED,
   takeovers: TAKEOVERS,
   trios: TRIOS,
+  leases: LEASES,
+  "late-claims": LATE_CLAIMS,
   "wild-clocks": WILD_CLOCKS,
   sessions: SESSIONS,
   "wild-sessions": WILD_SESSIONS,

@@ -246,7 +246,8 @@ export class SimNetwork {
       const lingerMs = this.#random.next() < this.weather.lingerShare ? 50 + this.#random.next() * 2000 : 0;
       if (lingerMs > 0) this.#deliverLate(connection, end, lingerMs);
       const otherIsGone = !connection.oppositeOf(end).isOpen;
-      const isBlind = kind === "halfOpen" && (index === blindEnd || otherIsGone);
+      // What would tell of it does not come through a path that is cut.
+      const isBlind = isCut || (kind === "halfOpen" && (index === blindEnd || otherIsGone));
       const silenceMs = isBlind ? this.weather.silenceMsMax * (0.3 + 0.7 * this.#random.next()) : 0;
       const arrivalMs = Math.max(0, end.inbox.length > 0 ? end.lastArrivalMs - this.#simulation.nowMs : 0);
       this.#notice(connection, end, Math.max(this.#latencyMs(), lingerMs, silenceMs, arrivalMs));
