@@ -239,9 +239,9 @@ export class CoordinatedRoles implements Roles {
     const leadership = leadershipOf(known.document);
     if (duty.kind === "leading") {
       const isStillOurs = leadership.epoch === duty.term.leadership.epoch;
+      const isBlind = mutant("M24") && duty.term.required.length === 1;
       if (isStillOurs) this.#office?.set.onRead(known);
-      else if (!mutant("M24") || duty.term.required.length > 1)
-        this.duties.leave(() => this.decide(), namedLeader(leadership));
+      else if (!isBlind) this.duties.leave(() => this.decide(), namedLeader(leadership));
       return;
     }
     if (isSameStore(known.document.leader, this.#memory.state.store)) return this.#takeOffice(known);

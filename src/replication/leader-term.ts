@@ -144,7 +144,6 @@ export class LeaderTerm {
     return this.#isEnded;
   }
 
-  /** Whom commits wait for. */
   get required(): readonly InSyncMember[] {
     return this.#set.required;
   }
