@@ -16,13 +16,15 @@ const COURSES: readonly Course[] = [
   { scenario: "cluster", what: "a cluster in static mode", seeds: 320 },
   { scenario: "cluster-coordinated", what: "a cluster with a coordinator", seeds: 160 },
   { scenario: "cluster-takeovers", what: "shards whose leaders are replaced all the time", seeds: 80 },
+  { scenario: "cluster-sessions", what: "clients that repeat requests and have sessions", seeds: 40 },
+  { scenario: "cluster-lossy-sessions", what: "sessions over promotions that may lose writes", seeds: 40 },
 ];
 const HITS_MIN = 1;
 
 const jobOf = (scenario: string, seed: number): SeedJob => ({ scenario, seed, without: [], workload: 1, mutants: [] });
 
 for (const { scenario, what, seeds } of COURSES) {
-  test(`${what} keeps its promises in ${seeds} seeds of every kind of fault`, async () => {
+  test(`${what}: promises are kept in ${seeds} seeds of every kind of fault`, async () => {
     const summary = await runSeeds({
       scenario,
       without: [],

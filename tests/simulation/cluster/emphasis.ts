@@ -264,6 +264,16 @@ const LOSSY_SESSIONS: Emphasis = {
   expected: ["acknowledged write lost by a promotion", "session read from a replica", "session told of its loss"],
 };
 
+/** The same in static mode, without an operator: the leaders stay who they are. */
+const STATIC_SESSIONS: Emphasis = emphasis({
+  hasSessions: true,
+  replication: "in-sync",
+  memberCount: 2,
+  faults: { promotion: false, wipe: false, kill: true, partition: true },
+  parameters: { think: 60 },
+  expected: ["bounded read from a replica", "request answered again", "session read from a replica"],
+});
+
 /** Power fails, after failed flushes more often than not, and nobody else has a copy. */
 const POWER: Emphasis = emphasis({
   memberCount: 1,
@@ -298,12 +308,13 @@ export const EMPHASES: Readonly<Record<string, Emphasis>> = {
   sessions: SESSIONS,
   "wild-sessions": WILD_SESSIONS,
   "lossy-sessions": LOSSY_SESSIONS,
+  "static-sessions": STATIC_SESSIONS,
 };
 
 /** The emphasis of a mixed run. */
 export function drawEmphasis(random: SeededRandom): Emphasis {
   const others = Object.values(EMPHASES)
     .slice(1)
-    .filter(({ isCoordinated }) => isCoordinated !== true);
+    .filter(({ isCoordinated, hasSessions }) => isCoordinated !== true && hasSessions !== true);
   return random.next() < 0.5 ? BALANCED : (others[random.below(others.length)] ?? BALANCED);
 }
