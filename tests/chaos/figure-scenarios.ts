@@ -1,5 +1,6 @@
 import { coordinatorDown } from "./faults/coordinator.ts";
 import { killCycle, leaderKilledEvery } from "./faults/kill-cycle.ts";
+import { filled, healedByLog, healedBySnapshot, steadyLoad } from "./faults/large-load.ts";
 import { partition } from "./faults/partition.ts";
 import { pause } from "./faults/pause.ts";
 import type { CoordinatorKind } from "./lab/lab-coordinator.ts";
@@ -11,6 +12,9 @@ const LONG_PAUSE_MS = 30_000;
 const SILENCE_MS = 3000;
 const OUTAGE_S = 300;
 const PERIOD_MS = 20_000;
+const LARGE_MB = 1000;
+const BEHIND_MB = 100;
+const STEADY_S = 600;
 
 /** Scenarios that repeat one thing, for its figures (§6.6). */
 export const FIGURE_SCENARIOS: readonly Scenario[] = [
@@ -48,5 +52,18 @@ export const FIGURE_SCENARIOS: readonly Scenario[] = [
     name: "figures-kill-every-20-s",
     title: "a leader killed every 20 s",
     faults: () => [leaderKilledEvery(PERIOD_MS)],
+  },
+  {
+    ...PAIR,
+    name: "figures-heal",
+    title: "a replica that missed 100 MB, and one that lost a gigabyte",
+    shardCount: 1,
+    faults: () => [filled(LARGE_MB), healedByLog(BEHIND_MB), healedBySnapshot(LARGE_MB + BEHIND_MB)],
+  },
+  {
+    ...PAIR,
+    name: "figures-steady",
+    title: "no fault at all, a million keys, seven tenths of the maximum load",
+    faults: () => [steadyLoad(STEADY_S)],
   },
 ];

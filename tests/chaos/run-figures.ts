@@ -20,7 +20,7 @@ interface Series {
 
 /** In the order of the table. */
 const SERIES: readonly Series[] = [
-  { scenario: "figures-kills", coordinator: "etcd3", seconds: 400, thinkMs: 30 },
+  { scenario: "figures-kills", coordinator: "etcd3", seconds: 500, thinkMs: 30 },
   { scenario: "figures-silence", coordinator: "etcd3", seconds: 120, thinkMs: 30 },
   { scenario: "planned", coordinator: "etcd3", seconds: 150, thinkMs: 30 },
   { scenario: "figures-no-coordinator", coordinator: "etcd3", seconds: 100, thinkMs: 60 },
@@ -28,6 +28,8 @@ const SERIES: readonly Series[] = [
   { scenario: "figures-long-pause", coordinator: "etcd3", seconds: 100, thinkMs: 30 },
   { scenario: "disk", coordinator: "embedded", seconds: 30, thinkMs: 30 },
   { scenario: "figures-kill-every-20-s", coordinator: "embedded", seconds: 160, thinkMs: 30 },
+  { scenario: "figures-heal", coordinator: "embedded", seconds: 1, thinkMs: 100 },
+  { scenario: "figures-steady", coordinator: "etcd3", seconds: 1, thinkMs: 100 },
 ];
 
 const { values } = parseArgs({ options: { only: { type: "string" }, quiet: { type: "boolean", default: false } } });

@@ -19,6 +19,7 @@ const ALL_COORDINATORS: readonly CoordinatorKind[] = ["embedded", "etcd1", "etcd
 const LEASE_MS = 1500;
 const GRACE_MS = 2000;
 const LONG_PAUSE_MS = 30_000;
+const LONG_MS = 10_000;
 const PAIR = { shardCount: 2, memberCount: 2, coordinators: ALL_COORDINATORS } as const;
 
 const crashes: Scenario = {
@@ -100,10 +101,10 @@ const disks: Scenario = {
     failingFlush("leader"),
     slowFlush("leader", 400, 4000),
     diskFull("replica", diskOf),
-    slowFlush("replica", 400, 4000),
+    slowFlush("replica", 400, LONG_MS),
     failingFlush("replica"),
-    slowFlush("leader", 3000, 10_000),
-    slowFlush("replica", 3000, 10_000),
+    slowFlush("leader", 3000, LONG_MS),
+    slowFlush("replica", 3000, LONG_MS),
   ],
 };
 
