@@ -17,7 +17,7 @@ const COURSES: readonly Course[] = [
   { scenario: "cluster-coordinated", what: "a cluster with a coordinator", seeds: 160 },
   { scenario: "cluster-takeovers", what: "shards whose leaders are replaced all the time", seeds: 80 },
   { scenario: "cluster-sessions", what: "clients that repeat requests and have sessions", seeds: 40 },
-  { scenario: "cluster-lossy-sessions", what: "sessions over promotions that may lose writes", seeds: 40 },
+  { scenario: "cluster-lossy-sessions", what: "sessions over promotions that may lose writes", seeds: 20 },
 ];
 const HITS_MIN = 1;
 
