@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { keyOfText } from "../model/key.ts";
 import { MemberPair } from "../../tests/support/member-pair.ts";
 
 const VALUE = "x".repeat(300);
@@ -58,6 +59,27 @@ function copyThroughDeaths(prepare: () => MemberPair): number {
 }
 
 describe("A copy of the leader's rows", () => {
+  it("knows the requests that were made before it began, and leads with them (U2, M57)", () => {
+    const pair = new MemberPair();
+    pair.leader.start();
+    pair.advance(1500);
+    const increment = { kind: "increment", key: keyOfText("n"), by: 1n } as const;
+    const options = { consistency: "linearizable", durability: null, requestId: "a" } as const;
+    const first = pair.leader.execute(increment, options);
+    pair.advance(50);
+    writeMuch(pair, 1);
+    pair.startReplica();
+    pair.advance(10_000);
+    assert.ok(pair.replica.store.log.startSequence > 3, "the request's entry is not in the copy's log");
+    const promotion = pair.replica.promote({ acceptDataLoss: true });
+    pair.advance(5000);
+    assert.ok(promotion.report !== null && "done" in promotion.report && promotion.report.done);
+    const again = pair.replica.execute(increment, options);
+    pair.advance(2000);
+    assert.ok(first.reply?.ok === true && again.reply?.ok === true);
+    assert.deepEqual([again.reply.result, again.reply.position], [first.reply.result, first.reply.position]);
+  });
+
   it("is made whole after the process died at any change that it made to the disk", () => {
     assert.ok(copyThroughDeaths(leaderWithoutHistory) > 10);
   });
