@@ -6,8 +6,8 @@ export interface Outage {
   readonly seconds: number;
 }
 
-/** Shorter pauses are a flush or a collection of garbage. */
-const OUTAGE_MS_MIN = 250;
+/** Shorter pauses are a slow flush, a collection of garbage, or a replica that was missed and given up. */
+const OUTAGE_MS_MIN = 500;
 /** For each shard: a load that meets more than these has another problem. */
 const OUTAGES_MAX = 100;
 
