@@ -2,13 +2,14 @@ import {
   coordinatorDown,
   coordinatorDownAndLeaderKilled,
   coordinatorDownAndReplicaKilled,
+  coordinatorRestored,
   coordinatorWiped,
   etcdMembersKilled,
 } from "./faults/coordinator.ts";
 import { crash, crashOfEverybody } from "./faults/crash.ts";
 import { diskFull, failingFlush, slowFlush } from "./faults/disk.ts";
 import { sharedDirectory, swapped, wiped, wrongCluster } from "./faults/identity.ts";
-import { flapping, partition } from "./faults/partition.ts";
+import { flapping, lossy, partition } from "./faults/partition.ts";
 import { pause, pauseCoordinator } from "./faults/pause.ts";
 import { handover, rollingRestart } from "./faults/planned.ts";
 import type { CoordinatorKind } from "./lab/lab-coordinator.ts";
@@ -75,6 +76,7 @@ const partitions: Scenario = {
     partition("replica does not hear the leader", [{ from: "leader", to: "replica", isOneWay: true }], 4000),
     partition("leader does not hear the replica", [{ from: "replica", to: "leader", isOneWay: true }], 4000),
     partition("replica and coordinator cut off from each other", [{ from: "replica", to: "coordinator" }], 4000),
+    lossy(20, 5000),
     partition(
       "leader isolated",
       [
@@ -120,11 +122,12 @@ const coordinators: Scenario = {
   name: "coordinator",
   title: "the coordinator killed and stopped, alone and with a member",
   faults: ({ coordinator }) => [
-    coordinatorDown(10),
+    coordinatorDown(6),
     coordinatorDownAndReplicaKilled,
     coordinatorDownAndLeaderKilled,
     ...(coordinator === "etcd3" ? [etcdMembersKilled(1, 4), etcdMembersKilled(2, 6)] : []),
     coordinatorWiped,
+    coordinatorRestored,
     pauseCoordinator(10_000),
     coordinatorDown(120),
   ],

@@ -1,3 +1,5 @@
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Fault } from "../fault.ts";
 import { requireUndisturbed } from "./pause.ts";
@@ -106,6 +108,43 @@ export const coordinatorWiped: Fault = {
     await run.steady();
     await coordinator.killAll();
     coordinator.wipe();
+    await coordinator.startAll();
+    await sleep(NOTICED_MS);
+    const fromMs = performance.now();
+    run.say(`  ${(await run.cluster.kv(["coordinator", "rebuild"])).trim().replaceAll("\n", "; ")}`);
+    run.injected(this.kind);
+    run.measure("coordinator rebuilt: next write acknowledged after, ms", await run.recovery(shard, fromMs));
+  },
+};
+
+/**
+ * An old backup of the coordinator restored: its documents name a leadership that is over. Nobody goes by them (rule C5), until an
+ * operator has them made anew.
+ */
+export const coordinatorRestored: Fault = {
+  kind: "old backup of the coordinator restored",
+  isLong: true,
+  async inflict(run) {
+    const { coordinator, directory } = run.cluster;
+    const shard = run.anyShard();
+    await run.steady();
+    const copyOf = (index: number): string => join(directory, `coordinator-backup-${index}`);
+    await coordinator.killAll();
+    for (const index of coordinator.hosts.keys()) {
+      cpSync(coordinator.dataDirectory(index), copyOf(index), { recursive: true });
+    }
+    await coordinator.startAll();
+    const leader = await run.leader(shard);
+    const killedMs = await run.kill(leader);
+    await run.recovery(shard, killedMs);
+    run.start(leader);
+    await run.whole();
+    await coordinator.killAll();
+    for (const index of coordinator.hosts.keys()) {
+      rmSync(coordinator.dataDirectory(index), { recursive: true });
+      cpSync(copyOf(index), coordinator.dataDirectory(index), { recursive: true });
+      rmSync(copyOf(index), { recursive: true });
+    }
     await coordinator.startAll();
     await sleep(NOTICED_MS);
     const fromMs = performance.now();

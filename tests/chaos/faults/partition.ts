@@ -66,6 +66,34 @@ export const flapping: Fault = {
   },
 };
 
+/** Links that lose some of their packets: between members, and to the coordinator. */
+export function lossy(lossPercent: number, forMs: number): Fault {
+  return {
+    kind: `links lose ${lossPercent} % of their packets for ${forMs} ms`,
+    async inflict(run) {
+      const shard = run.anyShard();
+      const links = await directionsOf(run, shard, [
+        { from: "leader", to: "replica" },
+        { from: "leader", to: "coordinator" },
+        { from: "replica", to: "coordinator" },
+      ]);
+      await run.steady();
+      const before = run.cluster.network.droppedCount;
+      const fromMs = performance.now();
+      run.cut(links.map((link) => ({ ...link, lossPercent })));
+      await sleep(forMs);
+      const dropped = run.cluster.network.droppedCount - before;
+      run.heal();
+      if (dropped === 0) throw new Error("the lossy links lost nothing");
+      run.injected(this.kind);
+      await run.recovery(shard, performance.now());
+      const span = { fromMs, toMs: performance.now() };
+      run.say(`  ${dropped} packets lost`);
+      run.measure("lossy links: longest stall of writes, ms", run.load.log.longestStallMs(shard, span));
+    },
+  };
+}
+
 async function directionsOf(run: ChaosRun, shard: string, cuts: readonly Cut[]): Promise<Direction[]> {
   const leader = await run.leader(shard);
   const others = run.cluster.members(shard).filter((node) => node !== leader);

@@ -15,6 +15,8 @@ export interface LabHost {
 export interface Direction {
   readonly from: LabHost;
   readonly to: LabHost;
+  /** How many of a hundred packets are lost when it is cut; default all. */
+  readonly lossPercent?: number;
 }
 
 const SUBNET = "10.77.0";

@@ -29,7 +29,10 @@ export class NftRules implements LinkCuts {
   apply(host: LabHost, cuts: readonly Direction[]): void {
     const rules = cuts
       .filter(({ to }) => to === host)
-      .map(({ from }) => `ip saddr ${from.address} counter drop`)
+      .map(({ from, lossPercent = 100 }) => {
+        const some = lossPercent < 100 ? `numgen random mod 100 < ${lossPercent} ` : "";
+        return `ip saddr ${from.address} ${some}counter drop`;
+      })
       .join("\n");
     if ((this.#rules.get(host) ?? "") === rules) return;
     this.#earlierCount += this.#countAt(host);
@@ -49,7 +52,10 @@ export class NftRules implements LinkCuts {
   }
 }
 
-/** Routes into nowhere, where there is no nftables: the sender drops. Such packets are not counted; each route counts as one. */
+/**
+ * Routes into nowhere, where there is no nftables: the sender drops, all packets where only some were to be lost. They are not
+ * counted; each route counts as one.
+ */
 export class BlackholeRoutes implements LinkCuts {
   #routeCount = 0;
 
