@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
@@ -175,6 +175,16 @@ test(
     up.signal("SIGTERM");
     assert.equal(await up.exited, 0, up.output);
     assert.deepEqual([...childrenOf(cluster), ...coordinatorsOf(cluster)], []);
+    rmSync(join(cluster.directory, "data", "coordinator"), { recursive: true });
+    const bereft = startUp(t, cluster);
+    await bereft.waitFor("If its data are lost: kv coordinator rebuild");
+    const rebuilt = await runKv(["coordinator", "rebuild", "--config-file", cluster.configFile]);
+    assert.equal(rebuilt.exitCode, 0, rebuilt.stderr);
+    await bereft.waitFor("Ctrl-C stops everything");
+    assert.equal(await leader.get("kept"), "from static mode");
+    bereft.signal("SIGTERM");
+    assert.equal(await bereft.exited, 0, bereft.output);
+
     const fresh = startUp(t, cluster, ["--fresh"]);
     await fresh.waitFor("Ctrl-C stops everything");
     assert.equal(await leader.get("kept"), null, "the documents went with the data");

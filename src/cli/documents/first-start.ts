@@ -3,7 +3,7 @@ import { KvError } from "../../model/errors.ts";
 import type { ClusterConfig } from "../../server/config.ts";
 import { CoordinatorSession } from "./coordinator-session.ts";
 import { describeMade } from "./describe-made.ts";
-import { makeDocuments, MembersSilent } from "./make-documents.ts";
+import { DocumentsGone, makeDocuments, MembersSilent } from "./make-documents.ts";
 
 export interface FirstStartParts {
   readonly config: ClusterConfig;
@@ -18,18 +18,22 @@ const REPORT_MS = 10_000;
 
 /**
  * Makes the documents of a cluster that starts for the first time with its coordinator, what it holds from static mode included,
- * as soon as the coordinator and all members answer (rule C5). Waits for both, and says so; throws what waiting does not mend.
+ * as soon as the coordinator and all members answer (rule C5). Waits for both, and says so. Documents that were lost it does not make
+ * anew, but waits until somebody else does, for which all have to run. Throws what waiting does not mend.
  */
 export async function makeDocumentsAtStart({ config, isOver, say }: FirstStartParts): Promise<void> {
   const session = CoordinatorSession.open(config);
   let reportAtMs = performance.now() + REPORT_MS;
+  let isUrgent = true;
   try {
     while (!isOver()) {
-      const reason = await attempt(session, config, say);
-      if (reason === null) return;
-      if (performance.now() > reportAtMs) {
+      const obstacle = await attempt(session, config, say);
+      if (obstacle === null) return;
+      const isNews: boolean = isUrgent && obstacle instanceof DocumentsGone;
+      if (isNews || performance.now() > reportAtMs) {
+        isUrgent &&= !isNews;
         reportAtMs = performance.now() + REPORT_MS;
-        say(`The cluster's documents are still to be made: ${reason}`);
+        say(`The cluster's documents are still to be made: ${obstacle.message}`);
       }
       await sleep(PAUSE_MS);
     }
@@ -38,19 +42,19 @@ export async function makeDocumentsAtStart({ config, isOver, say }: FirstStartPa
   }
 }
 
-/** null when they are there; else what is waited for. */
+/** null when they are there; else what passes, perhaps. */
 async function attempt(
   session: CoordinatorSession,
   config: ClusterConfig,
   say: (line: string) => void,
-): Promise<string | null> {
+): Promise<Error | null> {
   try {
     const made = await makeDocuments(session, config, { adopts: true, waitMs: ACCOUNTS_MS });
     for (const line of describeMade(made)) say(line);
     return null;
   } catch (error) {
-    const isPassing = error instanceof MembersSilent || (error instanceof KvError && error.code === "UNREACHABLE");
-    if (isPassing) return error.message;
+    if (error instanceof MembersSilent || error instanceof DocumentsGone) return error;
+    if (error instanceof KvError && error.code === "UNREACHABLE") return error;
     throw error;
   }
 }

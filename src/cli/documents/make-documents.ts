@@ -27,9 +27,14 @@ export class MembersSilent extends CommandFailure {
   override readonly name: string = "MembersSilent";
 }
 
+/** The members have gone by documents that are not there any more: others may only be made by who knows why. */
+export class DocumentsGone extends CommandFailure {
+  override readonly name: string = "DocumentsGone";
+}
+
 /**
  * Makes the documents that a cluster does not have yet (rule C5): none when it has all, what is missing when an earlier run did not
- * get to its end. Nothing is written unless every missing one can be. Throws CommandFailure or MembersSilent with the reasons otherwise, UNREACHABLE
+ * get to its end. Nothing is written unless every missing one can be. Throws CommandFailure, MembersSilent or DocumentsGone with the reasons otherwise, UNREACHABLE
  * while the coordinator does not answer.
  */
 export async function makeDocuments(
@@ -74,7 +79,7 @@ function clusterIdOf(accounts: readonly NodeAccount[], { meta }: ClusterDocument
   const known = accounts.find(({ clusterId }) => clusterId !== null && clusterId !== meta?.clusterId);
   if (known === undefined) return meta?.clusterId ?? new SystemRandom().uuid();
   const what = meta === null ? "has none of them any more" : "has those of another cluster of this name";
-  throw new CommandFailure(
+  throw new DocumentsGone(
     `${known.store.node} has gone by documents of this cluster, and the coordinator ${what}: is it the right one? If its data are lost: kv coordinator rebuild`,
   );
 }
