@@ -20,7 +20,10 @@ const CALLS: readonly PeerCall[] = [
   },
   { kind: "status" },
   { kind: "copy", key: keyOfText("ключ") },
-  { kind: "promote", request: { shard: "Delhi", node: "127.0.0.5:8080", dryRun: true, acceptDataLoss: false, isHandover: false } },
+  {
+    kind: "promote",
+    request: { shard: "Delhi", node: "127.0.0.5:8080", dryRun: true, acceptDataLoss: false, isHandover: false },
+  },
 ];
 
 test("every call between nodes survives its encoding", () => {
