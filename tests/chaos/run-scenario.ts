@@ -49,7 +49,13 @@ const VALUE_BYTES_MAX = 600;
  * again; what all processes printed is then in the file that the message names.
  */
 export async function runScenario(scenario: Scenario, options: ScenarioOptions): Promise<ScenarioReport> {
-  const { coordinator, seed, say, seconds } = options;
+  const { coordinator, seed, seconds } = options;
+  // With the time of the nodes' own lines, so that both can be read beside each other.
+  const journal: string[] = [];
+  const say = (line: string): void => {
+    journal.push(`${Date.now()} ${line}`);
+    options.say(line);
+  };
   const disks = new Map<string, SmallDisk>();
   const cluster = await LabCluster.start({
     coordinator,
@@ -78,10 +84,10 @@ export async function runScenario(scenario: Scenario, options: ScenarioOptions):
   try {
     await inflictAll(run, faults, startedMs + seconds * 1000);
     const verdict = await judge(run);
-    if (options.keepsOutput) say(keepOutput(cluster, `${scenario.name}-${seed}`));
+    if (options.keepsOutput) say(keepOutput(cluster, journal, `${scenario.name}-${seed}`));
     return reportOf(run, { scenario, options, startedMs, verdict });
   } catch (error) {
-    const path = keepOutput(cluster, `${scenario.name}-${seed}`);
+    const path = keepOutput(cluster, journal, `${scenario.name}-${seed}`);
     throw new Error(`${scenario.name}, seed ${seed}, coordinator ${coordinator}; see ${path}`, { cause: error });
   } finally {
     await load.stop();
@@ -125,10 +131,10 @@ function reportOf(
   };
 }
 
-function keepOutput(cluster: LabCluster, name: string): string {
+function keepOutput(cluster: LabCluster, journal: readonly string[], name: string): string {
   const folder = join(tmpdir(), "kv-chaos-failures");
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${name}.log`);
-  writeFileSync(path, cluster.allOutput);
+  writeFileSync(path, [...journal, cluster.allOutput].join("\n"));
   return path;
 }
