@@ -101,6 +101,23 @@ describe("node.json", () => {
     assert.equal(seen.size, 2);
   });
 
+  test("what a process left that died in the middle of a change is for good once the next one has read it", () => {
+    for (let changes = 0; changes < 3; changes++) {
+      const disk = newDisk();
+      const file = create(disk);
+      disk.crashAfterChanges(changes);
+      try {
+        file.replace(FULL);
+      } catch {
+        assert.ok(disk.isDead);
+      }
+      disk.crash();
+      const state = NodeFile.open(disk, DIRECTORY, IDENTITY)?.state;
+      disk.powerCut();
+      assert.deepEqual(NodeFile.open(disk, DIRECTORY, IDENTITY)?.state, state);
+    }
+  });
+
   test("a change that cannot be stored changes nothing", () => {
     const disk = newDisk();
     const file = create(disk);

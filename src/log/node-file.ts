@@ -56,6 +56,8 @@ export class NodeFile {
       return null;
     }
     refuseOther(directory, { ...record, node: record.state.store.node }, expected);
+    // A process that died in the middle of a replacement may have left what a power cut would still take back.
+    disk.flushDirectory(directory);
     return new NodeFile(disk, join(directory, NODE_FILE_NAME), record);
   }
 

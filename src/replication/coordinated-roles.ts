@@ -330,11 +330,11 @@ export class CoordinatedRoles implements Roles {
         known,
         leaseMs,
         echoAgeMs: (node) => lease.echoAgeMs(node),
+        ...hooks,
         onChanged: (changed) => {
           hasRoomFor(() => this.#memory.remember(leadershipOf(changed.document)));
           hooks.onSetChanged();
         },
-        onRelieved: hooks.onSetChanged,
         onDeposed: () => this.duties.leave(() => this.decide(), "another member has changed the shard's document"),
       });
       this.#office = { set, lease };

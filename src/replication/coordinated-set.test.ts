@@ -151,6 +151,30 @@ describe("the in-sync set with a coordinator", () => {
     assert.deepEqual(silent.agreed, ["a"]);
   });
 
+  test("keeps members that do not echo because its own disk hangs and it asks for nothing, and half a second longer (L8)", () => {
+    const world = new World([A, B]);
+    world.pass(600, ["b"]);
+    world.echoAgeMs = 9000;
+    world.isFlushStuck = true;
+    world.pass(5000, ["b"]);
+    world.isFlushStuck = false;
+    world.pass(450, ["b"]);
+    assert.deepEqual(world.agreed, ["a", "b"]);
+    world.pass(100, ["b"]);
+    assert.deepEqual(world.agreed, ["a"]);
+  });
+
+  test("holds nothing against its members that it may not have read yet: it stood still itself (L4)", () => {
+    const world = new World([A, B]);
+    world.pass(600, ["b"]);
+    world.timers.advance(3000);
+    world.lagMs = 3000;
+    world.pass(450);
+    assert.deepEqual(world.agreed, ["a", "b"]);
+    world.pass(100);
+    assert.deepEqual(world.agreed, ["a"]);
+  });
+
   test("keeps members that answer", () => {
     const world = new World([A, B]);
     world.pass(5000, ["b"]);
@@ -188,6 +212,7 @@ class World {
   readonly coordinator: ScriptedCoordinator;
   readonly set: CoordinatedSet;
   echoAgeMs = 100;
+  isFlushStuck = false;
   lagMs = 0;
   isLeaving = false;
   relievedCount = 0;
@@ -209,8 +234,9 @@ class World {
       known: { document: this.document, revision: "1" },
       leaseMs: 1500,
       echoAgeMs: () => this.echoAgeMs,
+      isFlushStuck: () => this.isFlushStuck,
       onChanged: () => {},
-      onRelieved: () => this.relievedCount++,
+      onSetChanged: () => this.relievedCount++,
       onDeposed: () => this.deposedCount++,
     });
   }

@@ -17,10 +17,12 @@ export interface CoordinatedSetParts {
   readonly leaseMs: number;
   /** Milliseconds since the member is known to have been alive, by its echoes. */
   readonly echoAgeMs: (node: NodeName) => number;
+  /** Whether this leader's own disk hangs: then it asks for no echoes, and nobody else is the reason why nothing is committed (L8). */
+  readonly isFlushStuck: () => boolean;
   /** The document was changed by this leader, or by the operator. */
   readonly onChanged: (known: KnownDocument) => void;
   /** A member that was about to join counts no more. */
-  readonly onRelieved: () => void;
+  readonly onSetChanged: () => void;
   /** Somebody else leads, or the document is gone. */
   readonly onDeposed: () => void;
 }
@@ -37,8 +39,9 @@ const KEEPS_UP_MS = 1000;
 const KEEPS_UP_MS_MAX = 15_000;
 /** A connection that is lost may come back within this time. */
 const RECONNECT_MS = 100;
-/** A fresh leader's members have to find it first. */
+/** A fresh leader's members have to find it first; and one that stood still has not read what they have sent meanwhile. */
 const FRESH_MS = 500;
+const STALL_MS_MAX = 300;
 
 /**
  * Who must have flushed what counts as committed, agreed upon through the coordinator (§2.8): the leader itself removes a
@@ -50,6 +53,9 @@ const FRESH_MS = 500;
 export class CoordinatedSet implements InSyncKeeper {
   readonly #parts: CoordinatedSetParts;
   readonly #startMs: number;
+  /** When the members were looked at last, and until when silence is not held against them. */
+  #lookedMs: number;
+  #patientUntilMs: number;
   readonly #heardMs = new Map<NodeName, number>();
   readonly #keepsUpSinceMs = new Map<NodeName, number>();
   readonly #removals = new Map<NodeName, number>();
@@ -63,6 +69,8 @@ export class CoordinatedSet implements InSyncKeeper {
     this.#known = parts.known;
     this.#leadership = leadershipOf(parts.known.document);
     this.#startMs = parts.env.clock.nowMs();
+    this.#lookedMs = this.#startMs;
+    this.#patientUntilMs = this.#startMs + FRESH_MS;
     for (const { node } of parts.known.document.inSync) this.#heardMs.set(node, this.#startMs);
   }
 
@@ -127,7 +135,7 @@ export class CoordinatedSet implements InSyncKeeper {
     // What was proposed may be in force until it is certain that it is not.
     if (this.#joining?.node !== node || this.#parts.register.isChanging) return;
     this.#joining = null;
-    this.#parts.onRelieved();
+    this.#parts.onSetChanged();
   }
 
   /**
@@ -160,6 +168,7 @@ export class CoordinatedSet implements InSyncKeeper {
 
   considerRemoving(health: MemberHealth): void {
     const { document } = this.#known;
+    this.#look();
     if (this.#parts.register.isChanging) return;
     for (const member of document.inSync) {
       if (member.node === this.#parts.node) continue;
@@ -180,6 +189,14 @@ export class CoordinatedSet implements InSyncKeeper {
     return "it is removed from the set as soon as the coordinator answers";
   }
 
+  /** After a stall of its own, and while its own disk hangs, a leader blames nobody: it would be left alone with what ails it. */
+  #look(): void {
+    const nowMs = this.#parts.env.clock.nowMs();
+    const isOwnFault = nowMs - this.#lookedMs > STALL_MS_MAX || this.#parts.isFlushStuck();
+    if (isOwnFault) this.#patientUntilMs = nowMs + FRESH_MS;
+    this.#lookedMs = nowMs;
+  }
+
   /** Nothing is wrong with the member: somebody wants it to go. */
   #wishToRemove(node: NodeName, health: MemberHealth): string | null {
     if (health.isLeaving(node)) return "is about to stop";
@@ -188,7 +205,7 @@ export class CoordinatedSet implements InSyncKeeper {
 
   #reasonToRemove(node: NodeName, lagMs: number): string | null {
     const nowMs = this.#parts.env.clock.nowMs();
-    if (nowMs - this.#startMs < FRESH_MS) return null;
+    if (nowMs < this.#patientUntilMs) return null;
     const absentMs = nowMs - this.lastHeardMs(node);
     if (absentMs > RECONNECT_MS) return `has had no session for ${Math.round(absentMs)} ms`;
     if (lagMs > LIMITS.inSyncSilenceMsMax) return `has not flushed what was written ${Math.round(lagMs)} ms ago`;

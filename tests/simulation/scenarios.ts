@@ -1,11 +1,15 @@
-import { clusterScenario, mixedClusterScenario } from "./cluster/cluster-scenario.ts";
-import { EMPHASES } from "./cluster/emphasis.ts";
+import { clusterScenario, mixedClusterScenario, mixedFailoverScenario } from "./cluster/cluster-scenario.ts";
+import { COORDINATED_EMPHASES } from "./cluster/coordinated-emphases.ts";
+import { STATIC_EMPHASES } from "./cluster/emphasis.ts";
 import type { Scenario } from "./scenario.ts";
 import { toyScenario } from "./toy/toy-scenario.ts";
 
 const SCENARIOS: readonly Scenario[] = [
   mixedClusterScenario("cluster"),
-  ...Object.entries(EMPHASES).map(([name, emphasis]) => clusterScenario(`cluster-${name}`, emphasis)),
+  mixedFailoverScenario("failover"),
+  ...Object.entries({ ...STATIC_EMPHASES, ...COORDINATED_EMPHASES }).map(([name, emphasis]) =>
+    clusterScenario(`cluster-${name}`, emphasis),
+  ),
   toyScenario(null),
   toyScenario("answersBeforeFlush"),
   toyScenario("readsUnflushed"),

@@ -1,8 +1,10 @@
 import type { ClusterWorld } from "./cluster-world.ts";
+import { Administration } from "./faults/administration.ts";
 import { DiskFaults } from "./faults/disk-faults.ts";
 import { NetworkFaults } from "./faults/network-faults.ts";
 import { type Plague, Victims } from "./faults/plague.ts";
 import { ProcessFaults } from "./faults/process-faults.ts";
+import { Trials } from "./faults/trials.ts";
 import type { Operator } from "./operator.ts";
 
 /** The faults of a run: each kind that the seed has strikes at random times until the cluster heals. */
@@ -10,6 +12,8 @@ export class ClusterFaults {
   readonly #world: ClusterWorld;
   readonly #operator: Operator;
   readonly #processes: ProcessFaults;
+  readonly #administration: Administration;
+  readonly #trials: Trials;
   readonly #plagues: readonly Plague[];
 
   constructor(world: ClusterWorld, operator: Operator) {
@@ -17,7 +21,10 @@ export class ClusterFaults {
     this.#operator = operator;
     const victims = new Victims(world);
     this.#processes = new ProcessFaults(world, victims);
+    this.#administration = new Administration(world, victims, operator);
+    this.#trials = new Trials(world);
     this.#plagues = [
+      ...this.#administration.plagues(),
       ...this.#processes.plagues(),
       ...new NetworkFaults(world, victims).plagues(),
       ...new DiskFaults(world, victims).plagues(),
@@ -27,6 +34,7 @@ export class ClusterFaults {
 
   start(): void {
     for (const plague of this.#plagues) if (this.#world.swarm.has(plague.name)) this.#begin(plague);
+    this.#trials.start();
     if (this.#world.swarm.has("death of a copy")) this.#world.onCopy = (machine) => this.#processes.interrupt(machine);
   }
 
@@ -34,7 +42,8 @@ export class ClusterFaults {
   heal(): void {
     const { network, machines, registry } = this.#world;
     network.heal();
-    registry?.coordinator.setState("up");
+    if (this.#world.coordinatorLostAtMs === Infinity) registry?.coordinator.setState("up");
+    this.#administration.heal();
     for (const machine of machines) {
       registry?.coordinator.cut(machine.node, "none");
       machine.slownessMs = 0;

@@ -9,7 +9,8 @@ import { ClusterHistory } from "./cluster-history.ts";
 import { ClusterWorld } from "./cluster-world.ts";
 import { CoordinatedInvariants } from "./coordinated-invariants.ts";
 import { firstDifference, treeHash } from "./copies.ts";
-import { drawEmphasis, type Emphasis } from "./emphasis.ts";
+import { COORDINATED_EMPHASES } from "./coordinated-emphases.ts";
+import { drawEmphasis, type Emphasis, STATIC_EMPHASES } from "./emphasis.ts";
 import { Healer } from "./healer.ts";
 import { Invariants } from "./invariants.ts";
 import { Operator } from "./operator.ts";
@@ -34,9 +35,18 @@ export function clusterScenario(name: string, emphasis: Emphasis): Scenario {
   };
 }
 
-/** The same, each seed with an emphasis of its own. */
+/** A cluster in static mode, each seed with an emphasis of its own. */
 export function mixedClusterScenario(name: string): Scenario {
-  return { name, expectedMarkers: EXPECTED_SITUATIONS, run: (options) => new ClusterRun(options, drawEmphasis).run() };
+  const draw = (random: SeededRandom): Emphasis => drawEmphasis(random, STATIC_EMPHASES);
+  return { name, expectedMarkers: EXPECTED_SITUATIONS, run: (options) => new ClusterRun(options, draw).run() };
+}
+
+/** A cluster with a coordinator, each seed with an emphasis of its own. */
+export function mixedFailoverScenario(name: string): Scenario {
+  const draw = (random: SeededRandom): Emphasis => drawEmphasis(random, COORDINATED_EMPHASES);
+  const expected = Object.values(COORDINATED_EMPHASES).flatMap((one) => one.expected ?? []);
+  const expectedMarkers = [...new Set(expected)].sort();
+  return { name, expectedMarkers, run: (options) => new ClusterRun(options, draw).run() };
 }
 
 class ClusterRun {

@@ -33,6 +33,7 @@ export class ClusterWorld implements MachineObserver {
   readonly registry: ShardRegistry | null;
   readonly ledgers: ReadonlyMap<string, ShardLedger>;
   isHealing = false;
+  coordinatorLostAtMs: number = Infinity;
   faultsEndMs: number = Number.MAX_SAFE_INTEGER;
   /** Is told when a machine begins to copy rows. */
   onCopy: ((machine: SimMachine) => void) | null = null;
@@ -64,6 +65,12 @@ export class ClusterWorld implements MachineObserver {
     );
     for (const machine of this.machines) machine.disk.faults.capacityBytes = this.shape.diskBytes;
     for (const ledger of this.ledgers.values()) this.registry?.make(ledger.shard, this.machinesOf(ledger));
+  }
+
+  /** For the rest of the run there is no coordinator. */
+  loseCoordinator(): void {
+    this.coordinatorLostAtMs = this.simulation.nowMs;
+    this.registry?.coordinator.setState("silent");
   }
 
   ledgerOf(machine: SimMachine): ShardLedger {
@@ -136,8 +143,14 @@ export class ClusterWorld implements MachineObserver {
       atMs: nowMs,
       otherLeads,
     });
+    const rival = ledger.terms.find((other) => other.epoch === begun.epoch && other.term !== begun.term);
+    if (this.registry !== null && rival !== undefined) {
+      this.simulation.fail("an epoch has one leader", `${machine.node} and ${rival.node} begin epoch ${begun.epoch}`);
+    }
     markers.sometimes(begun.isPromotion ? "promotion" : "restart of a leader", begun.epoch > 1);
     markers.sometimes("two leaders at once", ledger.splitAtMs === nowMs);
+    const isNeeded = this.coordinatorLostAtMs < nowMs;
+    if (isNeeded) this.simulation.fail("nobody needs the coordinator", `${machine.node} leads anew`);
     this.simulation.note(machine.node, `leads from ${start} with epoch ${begun.epoch} ${begun.term}`);
   }
 

@@ -52,6 +52,7 @@ export class CoordinatedInvariants {
   }
 
   onAnswer(reply: Reply, { shard, guarantee }: OperationNotes): void {
+    if (!reply.ok && this.#world.coordinatorLostAtMs < Infinity) this.#onRefused(reply.error.message);
     if (!reply.ok || guarantee !== "in-sync") return;
     const { kind } = reply.result;
     if (kind !== "written" && kind !== "incremented" && kind !== "deleted") return;
@@ -62,13 +63,24 @@ export class CoordinatedInvariants {
     watched.acknowledged = { epoch, sequence };
   }
 
+  /** As long as its members are well, a shard serves without a coordinator (D4). */
+  #onRefused(message: string): void {
+    const { simulation, coordinatorLostAtMs } = this.#world;
+    // What was under way when it was lost may have waited for something else.
+    if (simulation.nowMs < coordinatorLostAtMs + 6000) return;
+    simulation.fail("nobody needs the coordinator", message);
+  }
+
   #look(): void {
     for (const watched of this.#shards) {
       for (const machine of watched.machines) if (machine.disk.isDead) machine.kill();
       const document = this.#registry.documentOf(watched.ledger.shard);
       if (document === null) continue;
       // Somebody has said that he accepts the loss.
-      if (document.version !== watched.version && document.cause === "unclean") watched.acknowledged = NOTHING;
+      if (document.version !== watched.version && document.cause === "unclean") {
+        watched.acknowledged = NOTHING;
+        watched.ledger.forcedEpochs.add(document.epoch);
+      }
       watched.version = document.version;
       this.#checkCompleteness(watched, document);
       for (const machine of watched.machines) {
@@ -105,8 +117,8 @@ export class CoordinatedInvariants {
   }
 
   /** Lease disjointness: while a newer leader serves, nobody else may believe that reads can be answered. */
-  #checkLease({ machines }: WatchedShard, older: SimMachine, document: ShardDocument): void {
-    if (this.#world.emphasis.hasWildClocks === true || older.isPaused) return;
+  #checkLease({ machines, ledger }: WatchedShard, older: SimMachine, document: ShardDocument): void {
+    if (this.#world.emphasis.hasWildClocks === true || older.isPaused || ledger.splitAtMs !== null) return;
     const newer = machines.find(({ term }) => term?.leadership.epoch === document.epoch);
     if (newer?.term?.isOpen !== true || older.term?.isLeaseValid !== true) return;
     const { epoch } = older.term.leadership;

@@ -34,6 +34,12 @@ const NEVER_DRAWN = {
   "coordinator cut": false,
   "late requests": false,
   "late claims": false,
+  handover: false,
+  "member change": false,
+  "forced promotion": false,
+  "useless leader": false,
+  "lost coordinator": false,
+  "restored coordinator": false,
   absence: false,
   breath: false,
   "death of a candidate": false,
@@ -138,134 +144,8 @@ const FAILOVERS: Emphasis = emphasis({
   parameters: { "promotion interval": 1500, "slow disk interval": 1500, keys: 6, think: 40 },
 });
 
-/** Members that take over by themselves, with a coordinator that is slow, silent, gone, and answers what was given up long ago. */
-const COORDINATED: Emphasis = emphasis({
-  isCoordinated: true,
-  faults: {
-    promotion: false,
-    "coordinator outage": true,
-    "coordinator cut": true,
-    "late requests": true,
-    absence: true,
-  },
-  expected: [
-    "a request arrived at the coordinator after its caller gave up",
-    "an answer of the coordinator was lost",
-    "coordinator outage",
-    "cut from the coordinator",
-    "directory of another node refused",
-    "killed within a call to the disk",
-    "leader cut off from everybody",
-    "leader's disk hangs",
-    "one-way partition",
-    "promotion",
-    "restart of a leader",
-    "snapshot bootstrap",
-    "wiped leader",
-    "wiped replica",
-  ],
-});
-
-/** In-sync shards whose leaders are away again and again for longer than others wait, beside a coordinator that mostly answers. */
-const TAKEOVERS: Emphasis = emphasis({
-  isCoordinated: true,
-  replication: "in-sync",
-  shardCount: 1,
-  faultMs: 30_000,
-  faults: {
-    promotion: false,
-    absence: true,
-    blink: true,
-    breath: true,
-    "disk full": false,
-    "flush error": false,
-    "late requests": true,
-    wipe: false,
-    blackout: false,
-    kill: false,
-    "death in a call": false,
-    "clean stop": false,
-    "power cut": false,
-    pause: false,
-    partition: false,
-    flapping: false,
-    "swapped directories": false,
-  },
-  expected: ["divergence cut", "leader cut off from everybody", "outcome unknown", "promotion"],
-  parameters: { "absence interval": 3000, "blink interval": 5000, "breath interval": 6000, think: 40, keys: 6 },
-});
-
-/** The same with three members: whom a majority, or anybody, does not stand for. */
-const TRIOS: Emphasis = { ...TAKEOVERS, memberCount: 3 };
-
-/** Leaders that are cut off for a moment just when a replica may forget what it promised: whose lease holds for how long. */
-const LEASES: Emphasis = {
-  ...TAKEOVERS,
-  memberCount: 2,
-  faults: { ...TAKEOVERS.faults, "late requests": false, stall: false, "slow disk": false, "hanging flush": false },
-  parameters: {
-    ...TAKEOVERS.parameters,
-    "absence interval": 1500,
-    "absence at most": 4000,
-    "share of cuts": 0.8,
-    "breath interval": 3000,
-    "blink interval": 10_000,
-    "coordinator latency": 2,
-    latency: 0.5,
-    flush: 2,
-  },
-  expected: ["leader cut off from everybody", "promotion"],
-};
-
-/** Claims to the leadership that arrive late, of candidates that have died meanwhile. */
-const LATE_CLAIMS: Emphasis = {
-  ...TAKEOVERS,
-  memberCount: 2,
-  faults: { ...TAKEOVERS.faults, "death of a candidate": true, "late claims": true, breath: false, blink: false },
-  expected: ["candidate killed", "a request arrived at the coordinator after its caller gave up"],
-};
-
-/** Monotonic clocks stand still or run wild, which only reads rest upon (A1, A2): what is acknowledged must not be lost even so. */
-const WILD_CLOCKS: Emphasis = emphasis({
-  ...TAKEOVERS,
-  hasWildClocks: true,
-  faults: { ...TAKEOVERS.faults, "frozen clock": true, "wild clock": true },
-  expected: ["monotonic clock that stood still", "monotonic clock out of bounds", "promotion"],
-});
-
-/** Clients that repeat requests, have sessions, and read strictly, of shards whose leaders are away again and again. */
-const SESSIONS: Emphasis = {
-  ...TAKEOVERS,
-  hasSessions: true,
-  memberCount: 3,
-  faults: { ...TAKEOVERS.faults, "coordinator cut": true, kill: true, pause: true, partition: true },
-  expected: [
-    "bounded read from a replica",
-    "promotion",
-    "request answered again",
-    "request repeated whose fate was open",
-    "session read from a replica",
-    "strict read from a leader",
-  ],
-};
-
-/** The same where clocks stand still or run wild: strict reads, sessions and request ids rest upon none. */
-const WILD_SESSIONS: Emphasis = {
-  ...WILD_CLOCKS,
-  hasSessions: true,
-  expected: ["request answered again", "session read from a replica", "strict read from a leader"],
-};
-
-/** The same where a promotion may lose what was acknowledged: whoever has seen it is told so. */
-const LOSSY_SESSIONS: Emphasis = {
-  ...TAKEOVERS,
-  hasSessions: true,
-  replication: "async",
-  expected: ["acknowledged write lost by a promotion", "session read from a replica", "session told of its loss"],
-};
-
-/** The same in static mode, without an operator: the leaders stay who they are. */
-const STATIC_SESSIONS: Emphasis = emphasis({
+/** Clients that repeat requests and have sessions, without an operator: the leaders stay who they are. */
+const SESSIONS: Emphasis = emphasis({
   hasSessions: true,
   replication: "in-sync",
   memberCount: 2,
@@ -281,12 +161,13 @@ const POWER: Emphasis = emphasis({
   parameters: { "power cut interval": 1000, "flush error interval": 1000, flush: 20 },
 });
 
-function emphasis(parts: Partial<Emphasis>): Emphasis {
+/** What is not decided is drawn, but for faults that need rules of their own. */
+export function emphasis(parts: Partial<Emphasis>): Emphasis {
   return { ...parts, faults: { ...NEVER_DRAWN, ...parts.faults } };
 }
 
-/** All of them by name. In a mixed run the first is drawn as often as all others together. */
-export const EMPHASES: Readonly<Record<string, Emphasis>> = {
+/** Those of static mode by name. In a mixed run the first is drawn as often as all others together. */
+export const STATIC_EMPHASES: Readonly<Record<string, Emphasis>> = {
   balanced: BALANCED,
   split: SPLIT,
   duels: DUELS,
@@ -299,22 +180,12 @@ export const EMPHASES: Readonly<Record<string, Emphasis>> = {
   retention: RETENTION,
   failovers: FAILOVERS,
   power: POWER,
-  coordinated: COORDINATED,
-  takeovers: TAKEOVERS,
-  trios: TRIOS,
-  leases: LEASES,
-  "late-claims": LATE_CLAIMS,
-  "wild-clocks": WILD_CLOCKS,
-  sessions: SESSIONS,
-  "wild-sessions": WILD_SESSIONS,
-  "lossy-sessions": LOSSY_SESSIONS,
-  "static-sessions": STATIC_SESSIONS,
+  "static-sessions": SESSIONS,
 };
 
 /** The emphasis of a mixed run. */
-export function drawEmphasis(random: SeededRandom): Emphasis {
-  const others = Object.values(EMPHASES)
-    .slice(1)
-    .filter(({ isCoordinated, hasSessions }) => isCoordinated !== true && hasSessions !== true);
-  return random.next() < 0.5 ? BALANCED : (others[random.below(others.length)] ?? BALANCED);
+export function drawEmphasis(random: SeededRandom, emphases: Readonly<Record<string, Emphasis>>): Emphasis {
+  const [first, ...others] = Object.values(emphases);
+  const drawn = random.next() < 0.5 ? first : others[random.below(others.length)];
+  return drawn ?? BALANCED;
 }

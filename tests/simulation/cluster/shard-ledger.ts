@@ -36,6 +36,8 @@ export class ShardLedger {
   /** Nodes of which a promotion was asked that accepts loss, and which have not been promoted since. */
   readonly lossRequests: Set<NodeName> = new Set();
 
+  /** Epochs that began by an operator's word that loss is accepted, with a coordinator. */
+  readonly forcedEpochs: Set<number> = new Set();
   readonly #isCoordinated: boolean;
 
   /** With a coordinator two leaders may overlap: the older one cannot commit any more, and only believes to lead. */
@@ -62,9 +64,11 @@ export class ShardLedger {
     const { epoch, term, lineage } = leadership;
     const { node } = leadership.leader;
     const isPromotion = this.#isCoordinated
-      ? this.terms.length > 0 && this.terms.at(-1)?.node !== node
+      ? this.terms.length > 0 && (this.terms.at(-1)?.node !== node || this.forcedEpochs.has(epoch))
       : epoch >= at.seenEpoch + PROMOTION_EPOCH_STEP;
-    const acceptsLoss = isPromotion && this.lossRequests.delete(node);
+    const isForced = (): boolean =>
+      this.#isCoordinated ? this.forcedEpochs.has(epoch) : this.lossRequests.delete(node);
+    const acceptsLoss = isPromotion && isForced();
     if (!this.#isCoordinated && (at.otherLeads || epoch <= this.highestEpoch)) this.splitAtMs ??= at.atMs;
     const begun = {
       epoch,

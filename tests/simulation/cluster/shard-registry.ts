@@ -1,3 +1,4 @@
+import { NO_REVISION } from "../../../src/coordinator/coordinator.ts";
 import { documentKeys, shardKey } from "../../../src/model/document-keys.ts";
 import { decodeShardDocument, encodeShardDocument, type ShardDocument } from "../../../src/model/shard-document.ts";
 import type { Shard } from "../../../src/model/topology.ts";
@@ -44,6 +45,13 @@ export class ShardRegistry {
     const document = decodeShardDocument(stored.value);
     this.#decoded.set(shard, { text: stored.value, document });
     return document;
+  }
+
+  /** Replaces the document in force, as an operator does who has just read it. */
+  replace(shard: Shard, value: string): void {
+    const key = this.keyOf(shard);
+    const expectedRevision = this.coordinator.documentOf(key)?.revision ?? NO_REVISION;
+    this.coordinator.swap(key, { expectedRevision, value });
   }
 
   /** Makes the document of `shard` as `kv init` does, as soon as its first member has a store. */

@@ -173,7 +173,11 @@ export class SimMachine {
         this.#end("closed", () => this.#disk.crash());
       });
     };
-    process.deliver({ phase: "network", delayMs: 0, run: () => core.stop(() => member.stop(close)) });
+    process.deliver({
+      phase: "network",
+      delayMs: 0,
+      run: () => member.retire(() => core.stop(() => member.stop(close))),
+    });
     simulation.schedule(STOP_MS_MAX, `${this.node} stops`, () => {
       if (this.#running === running) this.kill();
     });
