@@ -12,6 +12,7 @@ import { sharedDirectory, swapped, wiped, wrongCluster } from "./faults/identity
 import { flapping, lossy, partition } from "./faults/partition.ts";
 import { pause, pauseCoordinator } from "./faults/pause.ts";
 import { handover, rollingRestart } from "./faults/planned.ts";
+import { busyNeighbours, fewDescriptors } from "./faults/resources.ts";
 import type { CoordinatorKind } from "./lab/lab-coordinator.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -21,6 +22,7 @@ const LEASE_MS = 1500;
 const GRACE_MS = 2000;
 const LONG_PAUSE_MS = 30_000;
 const LONG_MS = 10_000;
+const FEW_DESCRIPTORS = 64;
 const PAIR = { shardCount: 2, memberCount: 2, coordinators: ALL_COORDINATORS } as const;
 
 const crashes: Scenario = {
@@ -140,6 +142,13 @@ const planned: Scenario = {
   faults: () => [handover, rollingRestart],
 };
 
+const resources: Scenario = {
+  ...PAIR,
+  name: "resources",
+  title: "too few file descriptors, and neighbours that take all processors",
+  faults: () => [fewDescriptors(FEW_DESCRIPTORS), busyNeighbours(4)],
+};
+
 const trios: Scenario = {
   ...crashes,
   name: "trio",
@@ -169,7 +178,7 @@ const mix: Scenario = {
   name: "mix",
   title: "faults of all kinds in random order",
   faults: (options) =>
-    [crashes, pauses, partitions, identities, coordinators, planned].flatMap((scenario) =>
+    [crashes, pauses, partitions, identities, coordinators, planned, resources].flatMap((scenario) =>
       scenario.faults(options).filter(({ isLong }) => isLong !== true),
     ),
 };
@@ -182,6 +191,7 @@ export const SCENARIOS: readonly Scenario[] = [
   identities,
   coordinators,
   planned,
+  resources,
   trios,
   mix,
 ];

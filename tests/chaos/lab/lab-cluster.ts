@@ -101,8 +101,9 @@ export class LabCluster {
     return this.#hosts.get(node) ?? this.network.clients;
   }
 
+  /** A wrapper of the options comes behind that of the node's host. */
   startNode(node: TestNode, options: StartOptions = {}): void {
-    node.start({ ...options, wrapper: this.hostOf(node).wrapper });
+    node.start({ ...options, wrapper: [...this.hostOf(node).wrapper, ...(options.wrapper ?? [])] });
   }
 
   node(name: string): TestNode {
