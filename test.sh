@@ -11,7 +11,7 @@ install_package() {
 }
 
 # What the tests talk to or inject faults with. Tests that miss one say so and are skipped.
-for tool in etcd:etcd-server strace:strace; do
+for tool in etcd:etcd-server strace:strace ip:iproute2 nft:nftables; do
   command="${tool%%:*}"
   package="${tool#*:}"
   command -v "$command" > /dev/null 2>&1 && continue

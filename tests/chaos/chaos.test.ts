@@ -10,7 +10,7 @@ import { SCENARIOS } from "./scenarios.ts";
 
 /** Each kind of fault that is not long happens once at least, however short the time. */
 const SECONDS = 10;
-const TIMEOUT_MS = 150_000;
+const TIMEOUT_MS = 180_000;
 const SEED = Number(process.env["KV_CHAOS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const RUNS: readonly (readonly [scenario: string, coordinator: CoordinatorKind])[] = [
   ["crash", "embedded"],
@@ -39,17 +39,24 @@ function hasEtcd(): boolean {
   }
 }
 
-describe("real processes under real faults lose nothing that was acknowledged and show nothing stale", () => {
-  for (const [scenario, coordinator] of RUNS) {
-    const title = SCENARIOS.find(({ name }) => name === scenario)?.title ?? "";
-    const skip = reasonToSkip(scenario, coordinator);
-    test(`${scenario}: ${title} (${coordinator})`, { timeout: TIMEOUT_MS + 10_000, skip }, async (t) => {
-      const words = ["--scenario", scenario, "--coordinator", coordinator, "--seconds", String(SECONDS)];
-      const options = { timeoutMs: TIMEOUT_MS };
-      const result = await runProgram("tests/chaos/run-chaos.ts", [...words, "--seed", String(SEED)], options);
-      assert.equal(result.exitCode, 0, result.stdout + result.stderr);
-      assert.match(result.stdout, /operations linearizable, \d+ in the order of their logs; copies equal/);
-      t.diagnostic(result.stdout);
-    });
-  }
-});
+// Labs do not meet: two at a time keep both processors of a small machine busy while faults take their time.
+const AT_A_TIME = { concurrency: 2 };
+
+describe(
+  "real processes under real faults lose nothing that was acknowledged and show nothing stale",
+  AT_A_TIME,
+  () => {
+    for (const [scenario, coordinator] of RUNS) {
+      const title = SCENARIOS.find(({ name }) => name === scenario)?.title ?? "";
+      const skip = reasonToSkip(scenario, coordinator);
+      test(`${scenario}: ${title} (${coordinator})`, { timeout: TIMEOUT_MS + 10_000, skip }, async (t) => {
+        const words = ["--scenario", scenario, "--coordinator", coordinator, "--seconds", String(SECONDS)];
+        const options = { timeoutMs: TIMEOUT_MS };
+        const result = await runProgram("tests/chaos/run-chaos.ts", [...words, "--seed", String(SEED)], options);
+        assert.equal(result.exitCode, 0, result.stdout + result.stderr);
+        assert.match(result.stdout, /operations linearizable, \d+ in the order of their logs; copies equal/);
+        t.diagnostic(result.stdout);
+      });
+    }
+  },
+);
