@@ -14,7 +14,6 @@ const OUTAGE_S = 300;
 const PERIOD_MS = 20_000;
 const LARGE_MB = 1000;
 const BEHIND_MB = 100;
-const STEADY_S = 600;
 
 /** Scenarios that repeat one thing, for its figures (§6.6). */
 export const FIGURE_SCENARIOS: readonly Scenario[] = [
@@ -64,6 +63,6 @@ export const FIGURE_SCENARIOS: readonly Scenario[] = [
     ...PAIR,
     name: "figures-steady",
     title: "no fault at all, a million keys, seven tenths of the maximum load",
-    faults: () => [steadyLoad(STEADY_S)],
+    faults: ({ seconds }) => [steadyLoad(seconds)],
   },
 ];

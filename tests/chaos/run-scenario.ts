@@ -78,7 +78,7 @@ export async function runScenario(scenario: Scenario, options: ScenarioOptions):
     return disk;
   };
   const faults = scenario
-    .faults({ coordinator, diskOf })
+    .faults({ coordinator, seconds, diskOf })
     .filter(({ isLong }) => seconds >= LONG_RUN_S || isLong !== true);
   const startedMs = performance.now();
   try {

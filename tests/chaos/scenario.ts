@@ -17,8 +17,13 @@ export interface Scenario {
   readonly valueBytesMax?: number;
   /** Uses `strace`. */
   readonly needsTracer?: boolean;
-  faults(options: {
-    readonly coordinator: CoordinatorKind;
-    readonly diskOf: (node: TestNode) => SmallDisk;
-  }): readonly Fault[];
+  faults(options: FaultOptions): readonly Fault[];
+}
+
+export interface FaultOptions {
+  readonly coordinator: CoordinatorKind;
+  /** How long the run is to last. */
+  readonly seconds: number;
+  /** The small disk of a node, where the scenario has them. */
+  readonly diskOf: (node: TestNode) => SmallDisk;
 }
