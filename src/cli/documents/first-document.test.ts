@@ -120,6 +120,39 @@ describe("the first document of a shard", () => {
     });
   });
 
+  describe("where a member has lost its data since it was last known to be in sync", () => {
+    const end = { lastEpoch: 3, lastSequence: 5 };
+    const known = account("b:1").store;
+    const leadership = { epoch: 3, term: TERM, leader: known, lineage: 2, inSync: [known], setVersion: 7 };
+    const emptied = account("b:1", { store: { ...known, store: "store-new" } });
+
+    test("is not made: it may have led meanwhile, and hold what nobody else was told of", () => {
+      assert.match(
+        refused(decide([account("a:1", { ...end, leadership }), emptied, account("c:1", end)])),
+        /^b:1 of shard Mumbai has lost its data since/,
+      );
+    });
+
+    test("says, when it is forced, that something may be lost", () => {
+      const accounts = [account("a:1", { ...end, leadership }), emptied, account("c:1", end)];
+      const { cause, lineage, leader } = made(accounts, { forces: true, cause: "restart" });
+      assert.deepEqual({ cause, lineage, leader: leader.node }, { cause: "unclean", lineage: 3, leader: "a:1" });
+    });
+
+    test("is made when a newer set is known, of which that store was no member", () => {
+      const { store } = account("a:1");
+      const newer = { ...leadership, leader: store, inSync: [store], setVersion: 8 };
+      const accounts = [account("a:1", { ...end, leadership: newer }), emptied, account("c:1", { ...end, leadership })];
+      assert.deepEqual(setOf(made(accounts, { cause: "restart" })), ["a:1", "c:1"]);
+    });
+
+    test("is made where stores were never told: nobody has met anybody yet", () => {
+      const unmet = { ...leadership, inSync: [known, { node: "a:1", store: null, generation: 0 }] };
+      const accounts = [account("a:1"), account("b:1", { ...end, leadership: unmet }), account("c:1")];
+      assert.deepEqual(setOf(made(accounts)), ["b:1"]);
+    });
+  });
+
   test("made without a silent member says that something may be lost: a higher lineage", () => {
     const document = made([account("a:1", { lastEpoch: 2, lastSequence: 5 }), account("c:1")], { forces: true });
     assert.deepEqual(

@@ -1,3 +1,4 @@
+import { isSameStore, type Leadership } from "../../model/leadership.ts";
 import type { NodeName } from "../../model/position.ts";
 import type { ShardChange, ShardDocument } from "../../model/shard-document.ts";
 import type { MemberAccount } from "../../model/status.ts";
@@ -35,7 +36,8 @@ export type FirstDocument = ShardDocument | DocumentRefusal;
  *
  * The member with the highest (epoch, sequence) leads, and those whose logs end exactly there are in sync with it: every entry
  * that was ever acknowledged is in them, because whoever began the highest epoch had it, and the longest log of one epoch holds all
- * others of it. So everybody must have answered, and nobody may still lead. The epoch is higher than any that a member has seen.
+ * others of it. So everybody must have answered, with the data that he had when he was last known to be in sync, and nobody may still
+ * lead. The epoch is higher than any that a member has seen.
  */
 export function firstDocument(parts: FirstDocumentParts): FirstDocument {
   const { shard, accounts, forces } = parts;
@@ -45,6 +47,8 @@ export function firstDocument(parts: FirstDocumentParts): FirstDocument {
   const refusal = refusalOf(parts);
   if (refusal !== null) return { refusal, isSilence: false };
   if (silent.length > 0 && !forces) return { refusal: silenceOf(shard, silent), isSilence: true };
+  const emptied = emptiedMembers(accounts);
+  if (emptied.length > 0 && !forces) return { refusal: lossOf(shard, emptied), isSilence: false };
   const whole = accounts.filter(({ complete }) => complete).sort(byLogEnd);
   const [highest] = whole;
   if (highest === undefined) return { refusal: `No copy of shard ${shard.name} is whole`, isSilence: false };
@@ -54,12 +58,33 @@ export function firstDocument(parts: FirstDocumentParts): FirstDocument {
     return { refusal: `${damaged.store.node} of shard ${shard.name} ${what}`, isSilence: false };
   }
   const equals = whole.filter((account) => byLogEnd(account, highest) === 0);
-  return documentOf(parts, equals, silent.length > 0 || damaged !== undefined);
+  return documentOf(parts, equals, silent.length > 0 || emptied.length > 0 || damaged !== undefined);
 }
 
 function silenceOf(shard: Shard, silent: readonly NodeName[]): string {
   const verb = silent.length === 1 ? "does" : "do";
   return `${silent.join(" and ")} of shard ${shard.name} ${verb} not answer, and may hold what the others lack`;
+}
+
+/**
+ * Who answers with another store than he was last known to be in sync with (D7): that one may have led since, and may have
+ * acknowledged what nobody else was told of.
+ */
+function emptiedMembers(accounts: readonly MemberAccount[]): NodeName[] {
+  return (newestLeadership(accounts)?.inSync ?? []).flatMap((member) => {
+    const account = accounts.find(({ store }) => store.node === member.node);
+    return account === undefined || member.store === null || isSameStore(member, account.store) ? [] : member.node;
+  });
+}
+
+function lossOf(shard: Shard, emptied: readonly NodeName[]): string {
+  const verb = emptied.length === 1 ? "has lost its" : "have lost their";
+  return `${emptied.join(" and ")} of shard ${shard.name} ${verb} data since it was last known who is in sync; they may have held what the others lack`;
+}
+
+function newestLeadership(accounts: readonly MemberAccount[]): Leadership | undefined {
+  const leaderships = accounts.flatMap(({ leadership }) => leadership ?? []);
+  return leaderships.sort((a, b) => b.epoch - a.epoch || b.setVersion - a.setVersion)[0];
 }
 
 function refusalOf({ shard, accounts, adopts }: FirstDocumentParts): string | null {
@@ -84,8 +109,7 @@ function refusalOf({ shard, accounts, adopts }: FirstDocumentParts): string | nu
 function documentOf(parts: FirstDocumentParts, equals: readonly MemberAccount[], isLossy: boolean): ShardDocument {
   const { shard, accounts, present, minInSync, term, token } = parts;
   const leaderships = accounts.flatMap(({ leadership }) => leadership ?? []);
-  const newest = [...leaderships].sort((a, b) => b.epoch - a.epoch || b.setVersion - a.setVersion)[0];
-  const order = [newest?.leader.node, ...shard.members.map(({ node }) => node)];
+  const order = [newestLeadership(accounts)?.leader.node, ...shard.members.map(({ node }) => node)];
   const inSync = [...equals]
     .sort((a, b) => order.indexOf(a.store.node) - order.indexOf(b.store.node))
     .map(({ store }) => store);
