@@ -98,7 +98,7 @@ const disks: Scenario = {
   name: "disk",
   title: "disks full, slow and failing",
   diskMb: 512,
-  valueBytesMax: 30_000,
+  valueBytesMax: 120_000,
   needsTracer: true,
   faults: ({ diskOf }) => [
     diskFull("leader", diskOf),

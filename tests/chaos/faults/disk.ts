@@ -7,7 +7,7 @@ import type { Fault } from "../fault.ts";
 
 type Victim = "leader" | "replica";
 
-const FULL_WAIT_MS = 30_000;
+const FULL_WAIT_MS = 90_000;
 const FULL_FOR_MS = 3000;
 const POLL_MS = 50;
 const REFUSALS_MIN = 20;
