@@ -13,13 +13,12 @@ interface Course {
 }
 
 const COURSES: readonly Course[] = [
-  { scenario: "cluster", what: "a cluster in static mode", seeds: 320 },
-  { scenario: "cluster-coordinated", what: "a cluster with a coordinator", seeds: 160 },
-  { scenario: "cluster-takeovers", what: "shards whose leaders are replaced all the time", seeds: 80 },
-  { scenario: "cluster-sessions", what: "clients that repeat requests and have sessions", seeds: 40 },
-  { scenario: "cluster-lossy-sessions", what: "sessions over promotions that may lose writes", seeds: 20 },
+  { scenario: "cluster", what: "a cluster in static mode", seeds: 240 },
+  { scenario: "failover", what: "a cluster with a coordinator", seeds: 280 },
 ];
-const HITS_MIN = 1;
+/** How often each situation worth testing must have come about in a course. */
+const HITS_MIN = 3;
+const REPEATED_SEEDS = 10;
 
 const jobOf = (scenario: string, seed: number): SeedJob => ({ scenario, seed, without: [], workload: 1, mutants: [] });
 
@@ -49,12 +48,14 @@ for (const { scenario, what, seeds } of COURSES) {
   });
 }
 
-test("the same seed takes the same course, another one does not", () => {
-  const hashes = [1, 2, 3, 4, 5].map((seed) => {
-    const { traceHash } = runSeed(jobOf("cluster", seed));
-    assert.equal(runSeed(jobOf("cluster", seed)).traceHash, traceHash, `seed ${seed}`);
-    return traceHash;
-  });
+test(`the same seed takes the same course, another one does not, in ${2 * REPEATED_SEEDS} seeds`, () => {
+  const hashes = ["cluster", "failover"].flatMap((scenario) =>
+    Array.from({ length: REPEATED_SEEDS }, (_, index) => {
+      const { traceHash } = runSeed(jobOf(scenario, index + 1));
+      assert.equal(runSeed(jobOf(scenario, index + 1)).traceHash, traceHash, `seed ${index + 1} of ${scenario}`);
+      return traceHash;
+    }),
+  );
   assert.equal(new Set(hashes).size, hashes.length);
 });
 

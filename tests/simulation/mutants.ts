@@ -1,3 +1,5 @@
+import type { MutantId } from "../protocol-model/mutants.ts";
+
 /** A planted mistake of replication.md §3 that the simulation finds, and the scenario that makes it likely to show. */
 export interface SimulatedMutant {
   readonly id: string;
@@ -27,14 +29,41 @@ const tested = (id: string, mistake: string, file: string, test: string): Tested
 export const SIMULATED_MUTANTS: readonly SimulatedMutant[] = [
   simulated("M01", "acknowledges before the flush", "power", 1),
   simulated("M02", "a replica confirms what it has received, not flushed", "failovers", 2),
+  simulated("M03", "acknowledged when any replica has it, though any in-sync member may be promoted", "takeovers", 1),
+  simulated("M04", "the leader drops a member from its own set before the coordinator has", "takeovers", 1),
+  simulated("M05", "the leader goes on with the set that it had read when it began", "takeovers", 1),
+  simulated(
+    "M06",
+    "waits of clients survive the leadership, and end when the next one's commits pass their positions",
+    "takeovers",
+    1,
+  ),
   simulated("M07", "a time-out after the append is answered as a failure", "failovers", 3),
+  simulated("M08", "acknowledged at the leader's own flush as if the whole set had it", "takeovers", 1),
   simulated("M10", "a replica's confirmation counts before the log ends were found to match", "balanced", 4),
   simulated("M11", "one outcome for all operations of a batch", "failovers", 1),
+  simulated("M12", "only a timer ends the lease", "takeovers", 2),
+  simulated("M14", "the lease counts from the receipt of the echo", "takeovers", 43),
+  simulated("M16", "the promise is kept by the wall clock", "leases", 5),
+  simulated("M17", "a majority of echoes makes a lease", "trios", 36),
+  simulated("M18", "a candidate still answers the old leader's heartbeats", "late-claims", 3),
+  simulated("M19", "a promise is forgotten at a restart", "leases", 4),
+  simulated("M21", "a leader whose disk hangs keeps the others from leading", "useless-leaders", 1),
+  simulated("M22", "a leader relies upon having read the document lately", "takeovers", 1),
+  simulated("M23", "the grace time is shorter than the lease", "takeovers", 4),
+  simulated("M24", "a leader that needs nobody never looks at the document again", "forced", 19),
+  simulated("M25", "a replica cuts its log to its own commit mark when it begins to follow", "takeovers", 1),
   simulated("M26", "log ends are compared by length only", "balanced", 4),
   simulated("M27", "a leader that starts again goes on in its old epoch", "balanced", 1),
   simulated("M29", "the highest epoch seen is kept in memory only", "balanced", 1),
+  simulated("M30", "the first answer about where logs part is taken as final", "trios", 15),
   simulated("M31", "what is not committed reaches the tree", "copies", 2),
   simulated("M33", "a cut below what is committed is taken silently", "balanced", 4),
+  simulated("M37", "a new member counts only after the coordinator has confirmed it", "takeovers", 1),
+  simulated("M38", "a change of unknown outcome counts as failed after one more look", "takeovers", 14),
+  simulated("M42", "a coordinator restored from an old backup is believed", "restored", 1),
+  simulated("M43", "a replica discards its data under its old name", "damaged", 2),
+  simulated("M44", "a member outside the in-sync set takes over because nobody else does", "takeovers", 1),
   simulated("M45", "a leader answers with what is not committed", "failovers", 10),
   simulated("M46", "deletes that are not committed are not waited for", "failovers", 1),
   simulated("M47", "the memtable has an entry only after the log has it", "failovers", 1),
@@ -70,6 +99,30 @@ export const SIMULATED_MUTANTS: readonly SimulatedMutant[] = [
 ];
 
 export const TESTED_MUTANTS: readonly TestedMutant[] = [
+  tested(
+    "M36",
+    "a member is added that lacks the beginning of the leadership",
+    "src/replication/coordinated-set.test.ts",
+    "proposes nobody that lacks this leader's first entry (I2, M36)",
+  ),
+  tested(
+    "M59",
+    "a copy is read in one long transaction",
+    "src/tree/lmdb-tree.test.ts",
+    "a copy in chunks lets the file reuse its pages while rows are rewritten (M59)",
+  ),
+  tested(
+    "M64",
+    "a node asks another one to do what may have been done already",
+    "src/node/node-core.test.ts",
+    "a read whose answer was lost is asked again; a write never is (M64)",
+  ),
+  tested(
+    "M96",
+    "a leader that does not hear its replicas goes on asking for promises",
+    "src/replication/term-lease.test.ts",
+    "asks for none while a member that a commit needs has been silent for a whole lease (L10, M96)",
+  ),
   tested(
     "M13",
     "the lease is looked at before what was read is committed",
@@ -125,3 +178,9 @@ export const TESTED_MUTANTS: readonly TestedMutant[] = [
     "a copy is only stored where nothing was replayed (M94)",
   ),
 ];
+
+/**
+ * Planted mistakes that only the model of the protocol shows (tests/protocol-model): their situations are too rare for simulated
+ * seeds, or the code has no place where one line would plant them.
+ */
+export const MODELLED_MUTANTS: readonly MutantId[] = ["M15", "M20", "M35", "M39", "M40"];

@@ -1,12 +1,24 @@
 /**
- * `npm run mutants`: plants each mistake of replication.md §3 and shows what notices it: the first seed of its scenario that fails,
- * or the test named for it. `--only M01,M02` for some of them; `--seeds N` ends the search for one of them (2,000).
+ * `npm run mutants`: plants each mistake of replication.md §3 and prints what notices it: a table of the mistake, the check, and after
+ * how many seeds the simulation met it, from seed 1 on; or the test named for it, or the model's shortest counter-example. Writes
+ * nothing else. `--only M01,M02` for some of them; `--seeds N` ends the search for one of them (2,000).
  */
 import { execFileSync } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { SIMULATED_MUTANTS, TESTED_MUTANTS, type SimulatedMutant, type TestedMutant } from "./mutants.ts";
+import { explore } from "../protocol-model/explore.ts";
+import { CAUGHT_MUTANTS } from "../protocol-model/mutants.ts";
+import { PROFILES } from "../protocol-model/profiles.ts";
+import {
+  MODELLED_MUTANTS,
+  SIMULATED_MUTANTS,
+  TESTED_MUTANTS,
+  type SimulatedMutant,
+  type TestedMutant,
+} from "./mutants.ts";
 import { runSeeds } from "./run-seeds.ts";
+
+const STATES_MAX = 3_000_000;
 
 const { values } = parseArgs({
   options: {
@@ -18,18 +30,46 @@ const { values } = parseArgs({
 const only = values.only.split(",").filter((id) => id !== "");
 const isWanted = ({ id }: { readonly id: string }): boolean => only.length === 0 || only.includes(id);
 
-const searched: number[] = [];
-let missedCount = 0;
-for (const mutant of SIMULATED_MUTANTS.filter(isWanted)) missedCount += (await search(mutant)) ? 0 : 1;
-for (const mutant of TESTED_MUTANTS.filter(isWanted)) missedCount += runTest(mutant) ? 0 : 1;
-const median = searched.toSorted((a, b) => a - b)[Math.floor(searched.length / 2)];
-console.log(
-  `${searched.length} found by the simulation, after ${median ?? 0} seeds in the median; ${missedCount} not found`,
-);
-if (missedCount > 0) process.exitCode = 1;
+/** One row of the table; `catcher` null: nothing noticed the mistake. */
+interface Row {
+  readonly id: string;
+  readonly mistake: string;
+  readonly by: "simulator" | "test" | "model";
+  readonly seeds: number | null;
+  readonly catcher: string | null;
+}
+
+const rows: Row[] = [];
+for (const mutant of SIMULATED_MUTANTS.filter(isWanted)) show(await search(mutant));
+for (const mutant of TESTED_MUTANTS.filter(isWanted)) show(runTest(mutant));
+for (const mutant of CAUGHT_MUTANTS.filter(({ id }) => MODELLED_MUTANTS.includes(id)).filter(isWanted)) {
+  const { id, mistake, profile } = mutant;
+  const { violation, trace } = explore(PROFILES[profile], { statesMax: STATES_MAX, mutant: id });
+  const catcher = violation === undefined ? null : `${profile}, ${trace.length} steps: ${violation}`;
+  show({ id, mistake, by: "model", seeds: null, catcher });
+}
+summarize();
+
+function show(row: Row): void {
+  if (rows.length === 0) console.log("id   | caught by | after seeds | by what | mistake");
+  rows.push(row);
+  const { id, by, seeds, catcher, mistake } = row;
+  console.log([id.padEnd(4), by, seeds ?? "–", catcher ?? "NOT CAUGHT", mistake].join(" | "));
+}
+
+function summarize(): void {
+  const seeds = rows.flatMap((row) => row.seeds ?? []).sort((a, b) => a - b);
+  const missed = rows.filter(({ catcher }) => catcher === null);
+  const share = rows.filter(({ by, catcher }) => by !== "test" && catcher !== null).length / Math.max(1, rows.length);
+  console.log(
+    `${rows.length} mistakes, ${rows.length - missed.length} caught, ${Math.round(100 * share)} % by model or simulator; ` +
+      `the simulator takes ${seeds[Math.floor(seeds.length / 2)] ?? 0} seeds in the median, ${seeds.at(-1) ?? 0} at most`,
+  );
+  if (missed.length > 0) process.exitCode = 1;
+}
 
 /** Runs seeds from 1 on until one fails. */
-async function search({ id, mistake, scenario }: SimulatedMutant): Promise<boolean> {
+async function search({ id, mistake, scenario }: SimulatedMutant): Promise<Row> {
   const summary = await runSeeds({
     scenario,
     without: [],
@@ -42,17 +82,12 @@ async function search({ id, mistake, scenario }: SimulatedMutant): Promise<boole
     seedTimeoutMs: 120_000,
   });
   const [found] = summary.failures;
-  if (found === undefined) {
-    print(id, `NOT FOUND in ${summary.runCount} seeds of ${scenario}`, mistake);
-    return false;
-  }
-  searched.push(found.seed);
-  print(id, `${scenario} seed ${found.seed}: ${found.violation?.property ?? ""}`, mistake);
-  return true;
+  const catcher = found === undefined ? null : `${scenario}: ${found.violation?.property ?? ""}`;
+  return { id, mistake, by: "simulator", seeds: found?.seed ?? null, catcher };
 }
 
 /** Runs the one test that plants the mistake itself. */
-function runTest({ id, mistake, file, test }: TestedMutant): boolean {
+function runTest({ id, mistake, file, test }: TestedMutant): Row {
   const pattern = test.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const args = [
     "--disable-warning=ExperimentalWarning",
@@ -68,10 +103,5 @@ function runTest({ id, mistake, file, test }: TestedMutant): boolean {
     output = error instanceof Error ? error.message : "";
   }
   const hasRun = output.includes(`ok 1 - ${test}`) && !output.includes(`not ok`);
-  print(id, hasRun ? `${file}: ${test}` : `NOT FOUND: the test "${test}" of ${file} did not pass`, mistake);
-  return hasRun;
-}
-
-function print(id: string, catcher: string, mistake: string): void {
-  console.log(`${id.padEnd(5)} ${mistake}\n      → ${catcher}`);
+  return { id, mistake, by: "test", seeds: null, catcher: hasRun ? `${file}: ${test}` : null };
 }

@@ -37,14 +37,16 @@ export function clusterScenario(name: string, emphasis: Emphasis): Scenario {
 
 /** A cluster in static mode, each seed with an emphasis of its own. */
 export function mixedClusterScenario(name: string): Scenario {
-  const draw = (random: SeededRandom): Emphasis => drawEmphasis(random, STATIC_EMPHASES);
+  const emphases = Object.values(STATIC_EMPHASES).filter(({ hasSessions }) => hasSessions !== true);
+  const draw = (random: SeededRandom): Emphasis => drawEmphasis(random, emphases, 0.5);
   return { name, expectedMarkers: EXPECTED_SITUATIONS, run: (options) => new ClusterRun(options, draw).run() };
 }
 
 /** A cluster with a coordinator, each seed with an emphasis of its own. */
 export function mixedFailoverScenario(name: string): Scenario {
-  const draw = (random: SeededRandom): Emphasis => drawEmphasis(random, COORDINATED_EMPHASES);
-  const expected = Object.values(COORDINATED_EMPHASES).flatMap((one) => one.expected ?? []);
+  const emphases = Object.values(COORDINATED_EMPHASES);
+  const draw = (random: SeededRandom): Emphasis => drawEmphasis(random, emphases, 0.2);
+  const expected = emphases.flatMap((one) => one.expected ?? []);
   const expectedMarkers = [...new Set(expected)].sort();
   return { name, expectedMarkers, run: (options) => new ClusterRun(options, draw).run() };
 }

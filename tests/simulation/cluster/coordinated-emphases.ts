@@ -207,7 +207,7 @@ const RESTORED: Emphasis = emphasis({
   expected: ["coordinator restored from an old backup", "documents rebuilt"],
 });
 
-/** Those with a coordinator by name. In a mixed run the first is drawn as often as all others together. */
+/** Those with a coordinator by name. */
 export const COORDINATED_EMPHASES: Readonly<Record<string, Emphasis>> = {
   coordinated: COORDINATED,
   takeovers: TAKEOVERS,

@@ -166,7 +166,7 @@ export function emphasis(parts: Partial<Emphasis>): Emphasis {
   return { ...parts, faults: { ...NEVER_DRAWN, ...parts.faults } };
 }
 
-/** Those of static mode by name. In a mixed run the first is drawn as often as all others together. */
+/** Those of static mode by name. */
 export const STATIC_EMPHASES: Readonly<Record<string, Emphasis>> = {
   balanced: BALANCED,
   split: SPLIT,
@@ -183,9 +183,9 @@ export const STATIC_EMPHASES: Readonly<Record<string, Emphasis>> = {
   "static-sessions": SESSIONS,
 };
 
-/** The emphasis of a mixed run. */
-export function drawEmphasis(random: SeededRandom, emphases: Readonly<Record<string, Emphasis>>): Emphasis {
-  const [first, ...others] = Object.values(emphases);
-  const drawn = random.next() < 0.5 ? first : others[random.below(others.length)];
+/** The emphasis of a mixed run: the first one in `firstShare` of the seeds, each of the others as often as the next. */
+export function drawEmphasis(random: SeededRandom, emphases: readonly Emphasis[], firstShare: number): Emphasis {
+  const [first, ...others] = emphases;
+  const drawn = random.next() < firstShare ? first : others[random.below(others.length)];
   return drawn ?? BALANCED;
 }
