@@ -73,6 +73,6 @@ function readinessOfReplica(follower: Follower, state: MemberState): Readiness {
   if (!follower.isStreaming) return { ready: false, reason: `tries to reach leader ${leader}${but}` };
   const lag = follower.lag();
   const isClose = lag.entries <= LIMITS.readyLagEntriesMax && lag.ms <= LIMITS.readyLagMsMax;
-  if (!isClose) return { ready: false, reason: `is ${lag.entries} entries behind leader ${leader}` };
+  if (!isClose) return { ready: false, reason: `is ${lag.entries} entries and ${lag.ms} ms behind leader ${leader}` };
   return { ready: true, reason: `follows ${leader}` };
 }
