@@ -78,8 +78,8 @@ function emptiedMembers(accounts: readonly MemberAccount[]): NodeName[] {
 }
 
 function lossOf(shard: Shard, emptied: readonly NodeName[]): string {
-  const verb = emptied.length === 1 ? "has lost its" : "have lost their";
-  return `${emptied.join(" and ")} of shard ${shard.name} ${verb} data since it was last known who is in sync; they may have held what the others lack`;
+  const verb = emptied.length === 1 ? "has" : "have";
+  return `${emptied.join(" and ")} of shard ${shard.name} ${verb} lost data since it was last known who is in sync, and may have held what the others lack`;
 }
 
 function newestLeadership(accounts: readonly MemberAccount[]): Leadership | undefined {
