@@ -62,7 +62,7 @@ export class Freshness {
     if (asOfMs === undefined) return;
     this.#sent.splice(0, at);
     if (asOfMs <= (this.#proofs.at(-1)?.asOfMs ?? this.#freshAtMs) || this.#proofs.length >= PROOFS_MAX) return;
-    this.#proofs.push({ commit, asOfMs });
+    this.#proofs.push({ commit, asOfMs: mutant("X11") ? this.#clock.nowMs() : asOfMs });
   }
 
   /**
