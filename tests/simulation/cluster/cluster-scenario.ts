@@ -107,7 +107,10 @@ class ClusterRun {
     this.#sessions?.start();
     this.#faults.start();
     this.#invariants.start();
-    this.#coordinated?.start();
+    simulation.afterEvent = () => {
+      this.#world.buryTheDead();
+      this.#coordinated?.look();
+    };
     this.#world.faultsEndMs = (this.#world.emphasis.faultMs ?? FAULT_PHASE_MS) * this.#options.workload;
     simulation.runUntil(this.#world.faultsEndMs);
     const healMs = simulation.nowMs;

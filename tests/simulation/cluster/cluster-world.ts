@@ -73,6 +73,11 @@ export class ClusterWorld implements MachineObserver {
     this.registry?.coordinator.setState("silent");
   }
 
+  /** Whose disk has ended his life within a call is gone, whatever the call's error has become. */
+  buryTheDead(): void {
+    for (const machine of this.machines) if (machine.disk.isDead) machine.dieWithinCall();
+  }
+
   ledgerOf(machine: SimMachine): ShardLedger {
     const ledger = this.ledgers.get(machine.shard.name);
     if (ledger === undefined) throw new Error("every shard has a ledger");

@@ -47,10 +47,6 @@ export class CoordinatedInvariants {
     }));
   }
 
-  start(): void {
-    this.#world.simulation.afterEvent = () => this.#look();
-  }
-
   onAnswer(reply: Reply, { shard, guarantee }: OperationNotes): void {
     if (!reply.ok && this.#world.coordinatorLostAtMs < Infinity) this.#onRefused(reply.error.message);
     if (!reply.ok || guarantee !== "in-sync") return;
@@ -71,9 +67,8 @@ export class CoordinatedInvariants {
     simulation.fail("nobody needs the coordinator", message);
   }
 
-  #look(): void {
+  look(): void {
     for (const watched of this.#shards) {
-      for (const machine of watched.machines) if (machine.disk.isDead) machine.kill();
       const document = this.#registry.documentOf(watched.ledger.shard);
       if (document === null) continue;
       // Somebody has said that he accepts the loss.

@@ -47,6 +47,19 @@ const NEVER_DRAWN = {
   "wild clock": false,
 } as const;
 
+/** What is left out where a rare situation is looked for. */
+const FOCUSED = {
+  blink: false,
+  "clock step": false,
+  "death in a call": false,
+  duplicates: false,
+  flapping: false,
+  "hanging flush": false,
+  "slow network": false,
+  stall: false,
+  "swapped directories": false,
+} as const;
+
 const BALANCED: Emphasis = { faults: NEVER_DRAWN };
 
 /** Operators promote past leaders that still run, and two at a time: what is left to check is that all agree in the end. */
@@ -56,7 +69,7 @@ const SPLIT: Emphasis = emphasis({ allowsSplit: true, faults: { promotion: true,
 const DUELS: Emphasis = emphasis({
   allowsSplit: true,
   memberCount: 3,
-  faults: { promotion: true, kill: false, blackout: false },
+  faults: { ...FOCUSED, promotion: true, kill: false, blackout: false },
   parameters: { duels: 0.8, "promotion interval": 4000 },
 });
 
@@ -79,14 +92,22 @@ const SHORT_LOGS = {
 /** Replicas that have to copy rows, while the leader's tree is busy and its log is short. */
 const COPIES: Emphasis = emphasis({
   memberCount: 2,
-  faults: { wipe: true, kill: true, "death of a copy": true, "disk full": false },
+  faults: { ...FOCUSED, wipe: true, kill: true, "death of a copy": true, "disk full": false },
   parameters: { ...SHORT_LOGS, apply: 400, "transaction rows": 3, keys: 30, "wipe interval": 2000 },
 });
 
 /** Copies from leaders that lose power while their flushes take long: what such a leader had not flushed never was. */
 const TORN_COPIES: Emphasis = emphasis({
   memberCount: 2,
-  faults: { wipe: true, kill: true, "death of a copy": true, "slow disk": false, "disk full": false, promotion: false },
+  faults: {
+    ...FOCUSED,
+    wipe: true,
+    kill: true,
+    "death of a copy": true,
+    "slow disk": false,
+    "disk full": false,
+    promotion: false,
+  },
   parameters: {
     ...SHORT_LOGS,
     "wipe interval": 2000,
@@ -100,7 +121,7 @@ const TORN_COPIES: Emphasis = emphasis({
 /** Nodes that die again and again while their trees take in the log, in many small transactions: counters are counted twice. */
 const REPLAYS: Emphasis = emphasis({
   memberCount: 2,
-  faults: { kill: true, wipe: false, "disk full": false },
+  faults: { ...FOCUSED, kill: true, wipe: false, "disk full": false },
   parameters: {
     reads: 0.2,
     increments: 0.4,
@@ -116,7 +137,7 @@ const REPLAYS: Emphasis = emphasis({
 const SLOW_DISKS: Emphasis = emphasis({
   replication: "async",
   memberCount: 2,
-  faults: { "slow disk": true, kill: false, blackout: false, wipe: false, promotion: false },
+  faults: { ...FOCUSED, "slow disk": true, kill: false, blackout: false, wipe: false, promotion: false },
   parameters: { "slow disk interval": 400, reads: 0.2, think: 40, apply: 1 },
 });
 
@@ -124,7 +145,7 @@ const SLOW_DISKS: Emphasis = emphasis({
 const RETENTION: Emphasis = emphasis({
   replication: "async",
   memberCount: 2,
-  faults: { kill: true, wipe: false, promotion: false, "disk full": false, partition: true },
+  faults: { ...FOCUSED, kill: true, wipe: false, promotion: false, "disk full": false, partition: true },
   parameters: {
     retain: 1024,
     "retain at most": 65_536,
@@ -140,7 +161,7 @@ const RETENTION: Emphasis = emphasis({
 const FAILOVERS: Emphasis = emphasis({
   replication: "in-sync",
   memberCount: 2,
-  faults: { promotion: true, "slow disk": true, wipe: false },
+  faults: { ...FOCUSED, promotion: true, "slow disk": true, wipe: false },
   parameters: { "promotion interval": 1500, "slow disk interval": 1500, keys: 6, think: 40 },
 });
 
@@ -157,7 +178,7 @@ const SESSIONS: Emphasis = emphasis({
 /** Power fails, after failed flushes more often than not, and nobody else has a copy. */
 const POWER: Emphasis = emphasis({
   memberCount: 1,
-  faults: { "power cut": true, "flush error": true, promotion: false, wipe: false },
+  faults: { ...FOCUSED, "power cut": true, "flush error": true, promotion: false, wipe: false },
   parameters: { "power cut interval": 1000, "flush error interval": 1000, flush: 20 },
 });
 

@@ -190,6 +190,14 @@ export class SimMachine {
     this.#end("closed", () => this.#disk.crash());
   }
 
+  /** As `kill`, between two changes that one call makes to the disk. */
+  dieWithinCall(): void {
+    const { simulation, observer } = this.#parts;
+    simulation.note(this.node, "is killed within a call");
+    this.#end("closed", () => this.#disk.crash());
+    observer.onKilledInCall(this);
+  }
+
   powerCut(): void {
     if (this.#running === null) return;
     this.#parts.simulation.note(this.node, "loses power");
@@ -266,12 +274,7 @@ export class SimMachine {
 
   #onUncaught(error: unknown): void {
     const { simulation, observer } = this.#parts;
-    if (error instanceof SimCrashError || this.#disk.isDead) {
-      simulation.note(this.node, "is killed within a call");
-      this.#end("closed", () => this.#disk.crash());
-      observer.onKilledInCall(this);
-      return;
-    }
+    if (error instanceof SimCrashError || this.#disk.isDead) return this.dieWithinCall();
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     const isOfDisk = error instanceof ProcessExit || code === "EIO" || code === "ENOSPC";
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
