@@ -71,13 +71,8 @@ export const SIMULATED_MUTANTS: readonly SimulatedMutant[] = [
   simulated("M49", "a new leader answers reads before its first entry is committed", "failovers", 2),
   simulated("M50", "a replica shows what it has merely received", "failovers", 1),
   simulated("M52", "a page of a scan mixes two states", "balanced", 1),
-<<<<<<< Updated upstream
   simulated("M53", "a session token is compared by its sequence alone", "lossy-sessions", 3),
-  simulated("M54", "the log is trimmed although a replica that is away needs it", "retention", 12),
-=======
-  simulated("M53", "a session token is compared by its sequence alone", "lossy-sessions", 7),
   simulated("M54", "the log is trimmed although a replica that is away needs it", "retention", 2),
->>>>>>> Stashed changes
   simulated("M55", "a snapshot holds what is not committed", "torn-copies", 3),
   simulated("M56", "a copy counts as whole before its log has caught up with its rows", "copies", 3),
   simulated("M57", "a snapshot leaves out the epochs", "copies", 3),
@@ -95,12 +90,8 @@ export const SIMULATED_MUTANTS: readonly SimulatedMutant[] = [
   simulated("M99", "an incomplete copy counts for the in-sync set", "copies", 4),
   simulated("M100", "epochs are compared without their terms", "duels", 2),
   simulated("M101", "two writes share a version", "failovers", 1),
-<<<<<<< Updated upstream
-  simulated("M102", "the tree takes in what its own node has not flushed", "slow-disks", 3),
-  simulated("X11", "a replica counts its freshness from the coming of its leader's word", "static-sessions", 7),
-=======
   simulated("M102", "the tree takes in what its own node has not flushed", "slow-disks", 2),
->>>>>>> Stashed changes
+  simulated("X11", "a replica counts its freshness from the coming of its leader's word", "static-sessions", 7),
 ];
 
 export const TESTED_MUTANTS: readonly TestedMutant[] = [
