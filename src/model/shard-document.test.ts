@@ -55,8 +55,8 @@ const stores: fc.Arbitrary<StoreRef[]> = fc
 const documents: fc.Arbitrary<ShardDocument> = stores.chain((inSync) =>
   fc.record(
     {
-      version: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
-      epoch: fc.integer({ min: 1, max: 0xffff_ffff }),
+      version: fc.integer({ min: 1, max: 2 ** 52 }),
+      epoch: fc.integer({ min: 1, max: 0xf000_0000 }),
       term: fc.stringMatching(/^[0-9a-f]{16}$/),
       leader: fc.constantFrom(...inSync),
       inSync: fc.constant(inSync),
@@ -110,7 +110,13 @@ const REFUSALS: readonly (readonly [string, string, string | RegExp])[] = [
   ["a doubled member", TEXT.replace('"epoch":42', '"epoch":41,"epoch":42'), /names a member twice/],
   ["a doubled member by an escape", TEXT.replace('"epoch":42', '"epoch":42,"\\u0065poch":43'), /names a member twice/],
   ["a member __proto__", TEXT.replace('"v":1', '"v":1,"__proto__":{"epoch":1}'), /"__proto__" is not a known member/],
-  ["an epoch of 0", changed({ epoch: 0 }), "the shard document.epoch 0 must be from 1 to 4294967295"],
+  ["an epoch of 0", changed({ epoch: 0 }), "the shard document.epoch 0 must be from 1 to 4026531840"],
+  ["an epoch behind which there are few left", changed({ epoch: 0xffff_ffff }), /epoch 4294967295 must be/],
+  [
+    "a version behind which there are few left",
+    changed({ ver: Number.MAX_SAFE_INTEGER }),
+    /ver 9007199254740991 must be/,
+  ],
   ["an epoch above 32 bits", changed({ epoch: 2 ** 32 }), /epoch 4294967296 must be/],
   ["an epoch that is a fraction", changed({ epoch: 1.5 }), /epoch 1.5 must be/],
   ["a version beyond what a number holds", TEXT.replace('"ver":118', '"ver":9007199254740993'), /ver \S+ must be/],

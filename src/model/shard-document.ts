@@ -40,6 +40,9 @@ const STORE_PATTERN = /^[A-Za-z0-9-]{1,64}$/;
 const TERM_PATTERN = /^[0-9a-f]{16}$/;
 const TOKEN_PATTERN = /^[\x21-\x7e]{1,512}$/;
 const UINT32_MAX = 0xffff_ffff;
+/** Far below what logs and counters can hold: a document of nonsense must not use up the numbers that are still to come. */
+const EPOCH_MAX = 0xf000_0000;
+const VERSION_MAX = 2 ** 52;
 const MEMBERS_MAX = 64;
 
 /** The document as JSON text. What was decoded encodes to an equal document, and the other way round. */
@@ -67,8 +70,8 @@ export function encodeShardDocument(document: ShardDocument): string {
 export function decodeShardDocument(text: string, what = "the shard document"): ShardDocument {
   return decodeDocument(text, what, (fields) => {
     const document: ShardDocument = {
-      version: fields.whole("ver", { min: 1, max: Number.MAX_SAFE_INTEGER }),
-      epoch: fields.whole("epoch", { min: 1, max: UINT32_MAX }),
+      version: fields.whole("ver", { min: 1, max: VERSION_MAX }),
+      epoch: fields.whole("epoch", { min: 1, max: EPOCH_MAX }),
       term: fields.text("term", TERM_PATTERN, "is not a term of 16 hexadecimal digits"),
       leader: decodeStore(fields.object("leader")),
       inSync: fields.list("isr", MEMBERS_MAX, (value, path) => decodeStore(new DocumentFields(value, path))),

@@ -115,6 +115,23 @@ describe("a shard's document at the coordinator", () => {
     assert.equal(world.expand()()?.kind, "accepted");
   });
 
+  test("a change that would make a document which nobody can read is not sent, and fails after a while", () => {
+    const world = new World();
+    const outcomes: ChangeOutcome[] = [];
+    const known = { document: DOCUMENT, revision: "1" };
+    world.register.change(known, { ...DOCUMENT, epoch: 2 ** 32, cause: "restart" }, (outcome) =>
+      outcomes.push(outcome),
+    );
+    assert.deepEqual(outcomes, [], "whoever tries again at every reading would never pause");
+    world.timers.advance(1000);
+    assert.deepEqual(
+      outcomes.map(({ kind }) => kind),
+      ["failed"],
+    );
+    assert.deepEqual(world.coordinator.swaps, []);
+    assert.equal(world.expand()()?.kind, "accepted");
+  });
+
   test("nobody is told anything after its end", () => {
     const world = new World();
     world.coordinator.fates.push("lostReply");

@@ -82,7 +82,11 @@ export class ShardRegister {
     const token = `${node}/${boot}/${++this.#tokenCount}`;
     const document: ShardDocument = { ...next, version: base.document.version + 1, token };
     this.#isChanging = true;
-    this.#attempt({ base, document, value: encodeShardDocument(document), done, attempts: 0, isUnknown: false });
+    const change = { base, document, value: encodeShardDocument(document), done, attempts: 0, isUnknown: false };
+    const fault = this.#faultOf(change.value);
+    if (fault === null) return this.#attempt(change);
+    // Only a document written by hand leads here. Not at once: whoever asks again would do so at every reading.
+    this.#timer = this.#parts.timers.after(RETRY_MS_MAX, () => this.#settle(change, { kind: "failed", reason: fault }));
   }
 
   /** Watches for changes by others; `onChange` is only a hint to read. */
@@ -94,6 +98,22 @@ export class ShardRegister {
   stop(): void {
     this.#isStopped = true;
     this.#timer?.cancel();
+  }
+
+  /** Why nobody could read this document; null when it is as it must be. */
+  #faultOf(value: string): string | null {
+    const { key, logger } = this.#parts;
+    try {
+      decodeShardDocument(value, key);
+      return null;
+    } catch (error) {
+      if (!(error instanceof KvError)) throw error;
+      logger.error("A change of the shard's document is not made: nobody could read it", {
+        key,
+        reason: error.message,
+      });
+      return error.message;
+    }
   }
 
   #attempt(change: Change): void {
