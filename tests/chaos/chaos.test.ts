@@ -10,7 +10,7 @@ import { SCENARIOS } from "./scenarios.ts";
 
 /** Each kind of fault that is not long happens once at least, however short the time. */
 const SECONDS = 10;
-const TIMEOUT_MS = 180_000;
+const TIMEOUT_MS = 240_000;
 const SEED = Number(process.env["KV_CHAOS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const RUNS: readonly (readonly [scenario: string, coordinator: CoordinatorKind])[] = [
   ["crash", "embedded"],

@@ -41,7 +41,6 @@ export interface ScenarioReport {
 
 /** From here on a run has time for faults that take long. */
 const LONG_RUN_S = 100;
-const VALUE_BYTES_MAX = 600;
 
 /**
  * Runs one scenario in this lab: a cluster, its load, faults one after the other until the time is over and each kind was injected,
@@ -66,11 +65,7 @@ export async function runScenario(scenario: Scenario, options: ScenarioOptions):
       if (scenario.diskMb !== undefined) disks.set(path, new SmallDisk(path, scenario.diskMb));
     },
   });
-  const load = new ChaosLoad(cluster, {
-    seed,
-    thinkMs: options.thinkMs,
-    valueBytesMax: scenario.valueBytesMax ?? VALUE_BYTES_MAX,
-  });
+  const load = new ChaosLoad(cluster, { seed, thinkMs: options.thinkMs });
   const run = new ChaosRun({ cluster, load, random: new SeededRandom(seed), say });
   const diskOf = (node: TestNode): SmallDisk => {
     const disk = disks.get(node.dataDirectory);

@@ -13,8 +13,6 @@ export interface Scenario {
   readonly coordinators: readonly CoordinatorKind[];
   /** Data directories are small file systems of their own, so large. */
   readonly diskMb?: number;
-  /** Of the values that are written once, at most; default 600. */
-  readonly valueBytesMax?: number;
   /** Uses `strace`. */
   readonly needsTracer?: boolean;
   faults(options: FaultOptions): readonly Fault[];

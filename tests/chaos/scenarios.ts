@@ -98,7 +98,6 @@ const disks: Scenario = {
   name: "disk",
   title: "disks full, slow and failing",
   diskMb: 512,
-  valueBytesMax: 120_000,
   needsTracer: true,
   faults: ({ diskOf }) => [
     diskFull("leader", diskOf),

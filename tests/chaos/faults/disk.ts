@@ -1,4 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { keyOfText } from "../../../src/model/key.ts";
 import { SystemCallFault } from "../../cluster/support/strace.ts";
 import type { SmallDisk } from "../../cluster/support/small-disk.ts";
 import type { TestNode } from "../../cluster/support/test-node.ts";
@@ -7,9 +9,10 @@ import type { Fault } from "../fault.ts";
 
 type Victim = "leader" | "replica";
 
-const FULL_WAIT_MS = 90_000;
+const FULL_WAIT_MS = 60_000;
+const LARGE_BYTES = 1_000_000;
+const LARGE_TIMEOUT_MS = 1000;
 const FULL_FOR_MS = 3000;
-const POLL_MS = 50;
 const REFUSALS_MIN = 20;
 const LONG_MS = 10_000;
 
@@ -44,11 +47,13 @@ export function diskFull(victim: Victim, diskOf: (node: TestNode) => SmallDisk):
   };
 }
 
+/** What room was left is used up at once by large values, which nobody waits for. */
 async function untilNoticed(run: ChaosRun, shard: string, node: TestNode, victim: Victim): Promise<void> {
   const { refusals } = run.load.traffic;
   const before = refusals.get("DISK_FULL") ?? 0;
+  const keys = keysOf(run, shard);
   for (const endMs = performance.now() + FULL_WAIT_MS; performance.now() < endMs;) {
-    await sleep(POLL_MS);
+    await putLarge(node, keys);
     if ((refusals.get("DISK_FULL") ?? 0) >= before + REFUSALS_MIN) return;
     const view = (await run.view(node))?.find((one) => one.shard === shard);
     const member = view?.members.find((one) => one.node === node.name);
@@ -57,6 +62,27 @@ async function untilNoticed(run: ChaosRun, shard: string, node: TestNode, victim
     if (victim === "replica" && view !== undefined && !view.in_sync.includes(node.name)) return;
   }
   throw new Error(`the full disk of ${node.name} was not noticed`);
+}
+
+function keysOf(run: ChaosRun, shard: string): Generator<string> {
+  const { topology } = run.cluster.config;
+  return (function* keys(): Generator<string> {
+    for (let count = 0; ; count++) {
+      const key = `large:${count}`;
+      if (topology.shardOfKey(keyOfText(key)).name === shard) yield key;
+    }
+  })();
+}
+
+async function putLarge(node: TestNode, keys: Generator<string>): Promise<void> {
+  const { value: key } = keys.next() as IteratorYieldResult<string>;
+  const body = randomBytes(LARGE_BYTES);
+  try {
+    const signal = AbortSignal.timeout(LARGE_TIMEOUT_MS);
+    await (await fetch(`${node.url}/v1/kv/${key}`, { method: "PUT", body, signal })).body?.cancel();
+  } catch {
+    // Refused, or lost: the room is used up in any case.
+  }
 }
 
 /** Every flush of a member takes so long. */

@@ -10,8 +10,6 @@ export interface ChaosLoadOptions {
   readonly seed: number;
   /** Mean pause of a client between two requests. */
   readonly thinkMs: number;
-  /** Of the values that are written once. */
-  readonly valueBytesMax: number;
 }
 
 const REGISTER_CLIENTS = 12;
@@ -21,6 +19,8 @@ const RESP_CLIENTS = 3;
 const TIMEOUT_MS = 3000;
 const PATIENT_TIMEOUT_MS = 40_000;
 const PATIENT_EVERY = 4;
+/** Of the values that are written once. */
+const VALUE_BYTES_MAX = 600;
 const RATE_WINDOW_MS = 1000;
 const POLL_MS = 20;
 
@@ -31,7 +31,7 @@ export class ChaosLoad {
   readonly #respClients: readonly Promise<void>[];
   #isStopping = false;
 
-  constructor(cluster: LabCluster, { seed, thinkMs, valueBytesMax }: ChaosLoadOptions) {
+  constructor(cluster: LabCluster, { seed, thinkMs }: ChaosLoadOptions) {
     const { topology } = cluster.config;
     const shardOf = (key: string): string => topology.shardOfKey(keyOfText(key)).name;
     const { log } = this;
@@ -42,7 +42,7 @@ export class ChaosLoad {
       thinkMs,
       registerClients: REGISTER_CLIENTS,
       ledgerClients: LEDGER_CLIENTS,
-      valueBytesMax,
+      valueBytesMax: VALUE_BYTES_MAX,
       recordsLedger: true,
       usesOptions: true,
       timeoutMs: (client) => (client % PATIENT_EVERY === 0 ? PATIENT_TIMEOUT_MS : TIMEOUT_MS),
