@@ -4,7 +4,7 @@ import { ManualTimers } from "../../tests/support/manual-timers.ts";
 import { ScriptedCoordinator } from "../../tests/support/scripted-coordinator.ts";
 import { silentLogger } from "../base/logger.ts";
 import { SeededRandom } from "../base/random.ts";
-import type { ShardDocument } from "../model/shard-document.ts";
+import { encodeShardDocument, type ShardDocument } from "../model/shard-document.ts";
 import { type ChangeOutcome, type RegisterReading, ShardRegister } from "./shard-register.ts";
 
 const A = { node: "a:1", store: "store-a", generation: 0 };
@@ -38,6 +38,16 @@ describe("a shard's document at the coordinator", () => {
     assert.deepEqual(world.read(), { kind: "absent" });
     world.coordinator.isReadable = false;
     assert.match(String((world.read() as { reason?: string }).reason), /does not answer: down/);
+  });
+
+  test("that makes no sense is told to the operator, once for each fault: nothing else would show it", () => {
+    const world = new World();
+    for (const value of ["{", "{", "[]", encodeShardDocument(DOCUMENT), "[]"]) {
+      world.coordinator.value = value;
+      world.read();
+    }
+    const what = "The shard's document makes no sense: nobody takes over while it is so";
+    assert.deepEqual(world.errors, [what, what, what]);
   });
 
   test("is changed by one swap, with the next version and a token of its own", () => {
@@ -148,12 +158,14 @@ class World {
   readonly timers = new ManualTimers();
   readonly coordinator = new ScriptedCoordinator(DOCUMENT);
   readonly register: ShardRegister;
+  readonly errors: string[] = [];
 
   constructor() {
     const { timers, coordinator } = this;
     const random = new SeededRandom(1);
     const parts = { coordinator, key: "/kv/test/shards/Delhi", node: A.node, boot: "boot", timers, random };
-    this.register = new ShardRegister({ ...parts, logger: silentLogger });
+    const logger = { ...silentLogger, error: (message: string) => void this.errors.push(message) };
+    this.register = new ShardRegister({ ...parts, logger });
   }
 
   read(): RegisterReading {

@@ -58,6 +58,8 @@ export class ShardRegister {
   #isChanging = false;
   #timer: Timer | null = null;
   #isStopped = false;
+  /** What is wrong with the document that was read last, as far as it was said. */
+  #faultSaid: string | null = null;
 
   constructor(parts: ShardRegisterParts) {
     this.#parts = parts;
@@ -172,6 +174,14 @@ export class ShardRegister {
     });
   }
 
+  /** Everything goes on as it is, so nobody would notice that nobody can take over any more. */
+  #sayFault(fault: string): void {
+    if (fault === this.#faultSaid) return;
+    this.#faultSaid = fault;
+    const { key, logger } = this.#parts;
+    logger.error("The shard's document makes no sense: nobody takes over while it is so", { key, reason: fault });
+  }
+
   #settle(change: Change, outcome: ChangeOutcome): void {
     this.#isChanging = false;
     change.done(outcome);
@@ -185,9 +195,11 @@ export class ShardRegister {
     const { key } = this.#parts;
     try {
       const document = decodeShardDocument(result.value, key);
+      this.#faultSaid = null;
       return { kind: "known", known: { document, revision: result.revision } };
     } catch (error) {
       if (!(error instanceof KvError)) throw error;
+      this.#sayFault(error.message);
       return { kind: "failed", reason: error.message };
     }
   }
