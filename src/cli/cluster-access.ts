@@ -34,6 +34,8 @@ function loadConfigOfClient(path: string): ClusterConfig {
     return loadConfig(path);
   } catch (error) {
     if (!(error instanceof KvError)) throw error;
+    // A file that is faulty is to be mended; only where there is none is a node asked for instead of it.
+    if (!error.message.endsWith("--config-file")) throw error;
     throw new KvError("CONFIG_INVALID", `${error.message}, or a node with --node HOST:PORT`, { cause: error });
   }
 }
