@@ -312,10 +312,8 @@ export class LeaderTerm {
     const { inSync } = this.#set.leadership;
     const { minInSync } = this.#set;
     if (inSync.length < minInSync) {
-      return new KvError(
-        "NOT_ENOUGH_REPLICAS",
-        `The in-sync set has ${inSync.length} members; ${minInSync} are needed`,
-      );
+      const count = inSync.length === 1 ? "1 member" : `${inSync.length} members`;
+      return new KvError("NOT_ENOUGH_REPLICAS", `The in-sync set has ${count}; ${minInSync} are needed`);
     }
     for (const member of inSync) {
       if (member.node === config.node) continue;
