@@ -75,6 +75,11 @@ export const REGRESSIONS: readonly Regression[] = [
     showed: "fetching a longer log paused at every segment, and ran into a new epoch",
   },
   {
+    scenario: "cluster-useless-leaders",
+    seed: 1,
+    showed: "a leader whose disk hung took its healthy replica out of the in-sync set, and nobody could take over",
+  },
+  {
     scenario: "cluster-coordinated",
     seed: 193,
     showed:

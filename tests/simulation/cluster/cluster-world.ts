@@ -243,7 +243,8 @@ export class ClusterWorld implements MachineObserver {
     const leadership = machine.state?.leadership ?? null;
     const isNamedFirst = machine.shard.members[0]?.node === machine.node;
     const believesToLead = leadership === null ? isNamedFirst : leadership.leader.node === machine.node;
-    if (!believesToLead || highest === 0 || leadership?.epoch === highest) return true;
+    // Of a leadership that it wrote down in the moment of its death nobody has heard.
+    if (!believesToLead || highest === 0 || (leadership?.epoch ?? 0) >= highest) return true;
     const knows = (other: SimMachine): boolean =>
       other.running !== null && !other.isPaused && other.store !== null && other.state?.leadership?.epoch === highest;
     if (!this.othersOf(machine).some(knows)) return false;
