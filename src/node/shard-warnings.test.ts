@@ -67,6 +67,14 @@ describe("warnings about a shard with a coordinator", () => {
     ]);
   });
 
+  test("promise nothing while the coordinator is of no use: nobody takes over without it", () => {
+    const sight = { ...SIGHT, trouble: "nothing listens there" };
+    assert.deepEqual(warningsOf([member("b:1", "replica")], sight), [
+      "The leader a:1 does not answer; nobody takes over before the coordinator is of use again",
+    ]);
+    assert.deepEqual(warningsOf([member("a:1", "leader"), member("b:1", "replica")], sight), []);
+  });
+
   test("say that nobody can, when nobody else is in sync", () => {
     const [warning] = warningsOf([member("b:1", "replica", { ...DOCUMENT, inSync: ["a:1"] })]);
     assert.match(warning ?? "", /^The leader a:1 does not answer; nobody else is in sync with it: start it again/);

@@ -14,6 +14,8 @@ export interface ShardFacts {
   readonly sight: CoordinatorSight;
 }
 
+const PROSPECT_WITHOUT_COORDINATOR = "nobody takes over before the coordinator is of use again";
+
 /** What an operator should know of a shard, as sentences; none when all is well. Pure. */
 export function shardWarnings(facts: ShardFacts): string[] {
   const { shard, known, statuses, sight } = facts;
@@ -47,7 +49,9 @@ function warningsOfDocument({ shard, statuses, sight }: ShardFacts, leader: Node
   const trouble = troubleOfLeader(leader, statuses);
   if (trouble !== null) {
     const what = trouble === "silent" ? "does not answer" : "does not lead at the moment";
-    warnings.push(`The leader ${leader} ${what}; ${prospectOf(leader, statuses, document)}`);
+    const isHelpless = sight.trouble !== null;
+    const prospect = isHelpless ? PROSPECT_WITHOUT_COORDINATOR : prospectOf(leader, statuses, document);
+    warnings.push(`The leader ${leader} ${what}; ${prospect}`);
   }
   if (document !== null && document.inSync.length < document.minInSync) {
     const wanted = `min_in_sync is ${document.minInSync}`;

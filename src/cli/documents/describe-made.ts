@@ -6,7 +6,8 @@ export function describeMade(made: readonly MadeDocument[]): string[] {
     const { leader, inSync, epoch, cause } = document;
     const others = inSync.flatMap(({ node }) => (node === leader.node ? [] : [node]));
     const set = others.length === 0 ? "no other copy in sync yet" : `in sync with ${others.join(", ")}`;
-    const loss = cause === "unclean" ? "; what members that did not answer held beyond it is given up" : "";
+    const loss =
+      cause === "unclean" ? "; what members held beyond it that do not answer, or have lost data, is given up" : "";
     return `Shard ${shard}: ${leader.node} leads from epoch ${epoch} on, ${set}${loss}`;
   });
 }
