@@ -52,10 +52,12 @@ async function untilNoticed(run: ChaosRun, shard: string, node: TestNode, victim
   const { refusals } = run.load.traffic;
   const before = refusals.get("DISK_FULL") ?? 0;
   const keys = keysOf(run, shard);
+  // The leader tells who counts; a full replica may be slow to say anything.
+  const teller = await run.leader(shard);
   for (const endMs = performance.now() + FULL_WAIT_MS; performance.now() < endMs;) {
-    await putLarge(node, keys);
+    await putLarge(teller, keys);
     if ((refusals.get("DISK_FULL") ?? 0) >= before + REFUSALS_MIN) return;
-    const view = (await run.view(node))?.find((one) => one.shard === shard);
+    const view = (await run.view(teller))?.find((one) => one.shard === shard);
     const member = view?.members.find((one) => one.node === node.name);
     if (typeof member?.read_only_reason === "string") return;
     if (victim === "leader" && (await run.leader(shard)) !== node) return;
