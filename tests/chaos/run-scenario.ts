@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SeededRandom } from "../../src/base/random.ts";
 import { SmallDisk } from "../cluster/support/small-disk.ts";
 import type { TestNode } from "../cluster/support/test-node.ts";
 import { ChaosRun } from "./chaos-run.ts";
 import type { Fault } from "./fault.ts";
+import { folderOutside } from "./lab/enter-lab.ts";
 import type { CoordinatorKind } from "./lab/lab-coordinator.ts";
 import { LabCluster } from "./lab/lab-cluster.ts";
 import { ChaosLoad } from "./load/chaos-load.ts";
@@ -127,7 +127,7 @@ function reportOf(
 }
 
 function keepOutput(cluster: LabCluster, journal: readonly string[], name: string): string {
-  const folder = join(tmpdir(), "kv-chaos-failures");
+  const folder = join(folderOutside(), "kv-chaos-failures");
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${name}.log`);
   writeFileSync(path, [...journal, cluster.allOutput].join("\n"));
