@@ -1,4 +1,4 @@
-import { existsSync, statfsSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { open, type Database, type RangeOptions, type RootDatabase, type RootDatabaseOptions } from "lmdb";
 import { assert } from "../base/assert.ts";
@@ -12,6 +12,7 @@ import { checkLmdbHeader, isAddressSpaceBounded } from "./lmdb-file-header.ts";
 import { pageCounts } from "./page-counts.ts";
 import { RowCache } from "./row-cache.ts";
 import { rowsOfChunk, TreeChunkBuilder } from "./tree-chunk.ts";
+import { diskFull, isDiskFull, requireRoom } from "./tree-room.ts";
 import { assertChangesInOrder } from "./tree-order.ts";
 import type {
   TreeChange,
@@ -39,11 +40,6 @@ const META_PREFIX = "meta/";
 const MAP_BYTES = 2 ** 38;
 /** Where the system bounds the address space. The library dies when it cannot have what it asks for. */
 const MAP_BYTES_BOUNDED = 2 ** 30;
-/** With less room than this on the file system, an I/O error of a write means that the disk is full. */
-const FULL_DISK_BYTES = 16 * 1024 * 1024;
-const ENOSPC = 28;
-const EIO = 5;
-const EDQUOT = 122;
 
 type Rows = Database<Buffer, string>;
 
@@ -209,6 +205,7 @@ export class LmdbTree implements TreeWriter {
   apply(transaction: TreeTransaction): void {
     const { changes, clearUserRows, position, meta } = transaction;
     assertChangesInOrder(changes);
+    requireRoom(this.#path, { rowCount: changes.length, byteCount: sizeOfChanges(changes) }, () => this.stats());
     this.#write(() => {
       if (clearUserRows) this.#clearUserRows();
       this.#mayHaveExpiries = this.#hasExpiries();
@@ -220,6 +217,8 @@ export class LmdbTree implements TreeWriter {
 
   importChunk(chunk: TreeChunk, afterKey: string, meta: ReadonlyMap<string, string>): void {
     const rows = rowsOfChunk(chunk, afterKey);
+    const byteCount = rows.reduce((sum, { key, stored }) => sum + key.length + stored.length, 0);
+    requireRoom(this.#path, { rowCount: rows.length, byteCount }, () => this.stats());
     this.#write(() => {
       this.#mayHaveExpiries = this.#hasExpiries();
       for (const key of this.#keysBetween(chunk.space, afterKey, chunk.lastKey)) this.#removeRow(chunk.space, key);
@@ -241,19 +240,8 @@ export class LmdbTree implements TreeWriter {
     try {
       this.#root.transactionSync(change);
     } catch (error) {
-      throw this.#isDiskFull(error)
-        ? new KvError("DISK_FULL", "The tree has no room to grow", { cause: error })
-        : error;
+      throw isDiskFull(error, this.#path) ? diskFull(error) : error;
     }
-  }
-
-  /** The library reports a write that was cut short by a full disk as an I/O error. */
-  #isDiskFull(error: unknown): boolean {
-    const code = error instanceof Error && "code" in error ? error.code : null;
-    if (code === ENOSPC || code === EDQUOT) return true;
-    if (code !== EIO) return false;
-    const { bavail, bsize } = statfsSync(dirname(this.#path));
-    return bavail * bsize < FULL_DISK_BYTES;
   }
 
   #applyChange({ space, key, record }: TreeChange): void {
@@ -396,4 +384,8 @@ function behind(afterKey: string): RangeOptions {
 /** What the library lends is overwritten by the next read, and longer than its `length` says. */
 function copyOf(volatile: Buffer): Buffer {
   return Buffer.from(volatile.subarray(0, volatile.length));
+}
+
+function sizeOfChanges(changes: readonly TreeChange[]): number {
+  return changes.reduce((sum, { key, record }) => sum + key.length + (record?.value.length ?? 0), 0);
 }
