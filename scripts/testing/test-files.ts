@@ -99,7 +99,7 @@ async function runGroup(root: string, phase: TestPhase, { files, totalsPath }: T
     { cwd: root, timeoutMs: phase.processTimeoutMs },
   );
   const counted = readTotals(totalsPath);
-  const idle = files.filter((file) => counted?.files.includes(file) !== true);
+  const idle = idleOf(files, counted);
   const endedWell = counted !== undefined && counted.failed === 0 && outcome.exitCode === 0 && !outcome.timedOut;
   const extra = idle.length > 0 ? idle.length : endedWell || (counted?.failed ?? 0) > 0 ? 0 : 1;
   const totals = addTotals(counted ?? NO_TOTALS, { passed: 0, failed: extra, skipped: 0 });
@@ -113,6 +113,14 @@ async function runGroup(root: string, phase: TestPhase, { files, totalsPath }: T
     for (const file of idle) console.log(`${file}: ran no test (exit code ${outcome.exitCode})`);
   }
   return totals;
+}
+
+/** Files without a test; one that has its process for itself may have them from a suite that it shares with others. */
+function idleOf(files: readonly string[], counted: GroupTotals | undefined): readonly string[] {
+  if (counted === undefined) return files;
+  const { passed, failed, skipped } = counted;
+  if (files.length === 1) return passed + failed + skipped === 0 ? files : [];
+  return files.filter((file) => !counted.files.includes(file));
 }
 
 /** The first file, and how many share its process. */
