@@ -209,7 +209,9 @@ export class CoordinatedSet implements InSyncKeeper {
     const absentMs = nowMs - this.lastHeardMs(node);
     if (absentMs > RECONNECT_MS) return `has had no session for ${Math.round(absentMs)} ms`;
     if (lagMs > LIMITS.inSyncSilenceMsMax) return `has not flushed what was written ${Math.round(lagMs)} ms ago`;
-    if (this.#parts.echoAgeMs(node) > this.#parts.leaseMs) return "has not answered for a whole lease";
+    // One that has not answered this leadership yet is given a lease's time from its start.
+    const unansweredMs = Math.min(this.#parts.echoAgeMs(node), nowMs - this.#startMs);
+    if (unansweredMs > this.#parts.leaseMs) return "has not answered for a whole lease";
     return null;
   }
 
