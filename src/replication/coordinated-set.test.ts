@@ -147,7 +147,9 @@ describe("the in-sync set with a coordinator", () => {
     assert.deepEqual(slow.agreed, ["a"]);
     const silent = new World([A, B]);
     silent.echoAgeMs = 1600;
-    silent.pass(600, ["b"]);
+    silent.pass(1450, ["b"]);
+    assert.deepEqual(silent.agreed, ["a", "b"], "it may not have heard of this leadership before");
+    silent.pass(150, ["b"]);
     assert.deepEqual(silent.agreed, ["a"]);
   });
 
