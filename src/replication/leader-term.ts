@@ -157,9 +157,9 @@ export class LeaderTerm {
     return this.#set.leadership;
   }
 
-  /** Whether everything that was appended is committed. */
+  /** Whether the whole set has everything that was appended: with `async` an entry is committed before that. */
   get isSettled(): boolean {
-    return this.#parts.store.commitSequence >= this.#parts.store.lastSequence;
+    return this.answers.reached("in-sync") >= this.#parts.store.lastSequence;
   }
 
   /**

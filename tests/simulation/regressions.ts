@@ -75,6 +75,12 @@ export const REGRESSIONS: readonly Regression[] = [
     showed: "fetching a longer log paused at every segment, and ran into a new epoch",
   },
   {
+    scenario: "failover",
+    seed: 3015,
+    showed:
+      "a leader of an async shard handed over to a member that lacked its last entry, and halted for good when it came back",
+  },
+  {
     scenario: "cluster-useless-leaders",
     seed: 1,
     showed: "a leader whose disk hung took its healthy replica out of the in-sync set, and nobody could take over",

@@ -159,8 +159,8 @@ const FORCED: Emphasis = {
 const DAMAGED: Emphasis = emphasis({
   isCoordinated: true,
   faults: { promotion: false, corruption: true, wipe: true, absence: true, "swapped directories": true },
-  parameters: { "absence interval": 6000 },
-  expected: ["damaged row", "directory of another node refused", "promotion", "wiped replica"],
+  parameters: { "absence interval": 6000, "corruption interval": 1500, "share of damaged rows": 0.8 },
+  expected: ["directory of another node refused", "promotion", "wiped replica"],
 });
 
 const CALM: Readonly<Record<string, boolean>> = {

@@ -73,7 +73,7 @@ export class CoordinatedInvariants {
       if (document === null) continue;
       // Somebody has said that he accepts the loss.
       if (document.version !== watched.version && document.cause === "unclean") {
-        watched.acknowledged = NOTHING;
+        watched.acknowledged = { epoch: document.epoch, sequence: 0 };
         watched.ledger.forcedEpochs.add(document.epoch);
       }
       watched.version = document.version;

@@ -63,12 +63,11 @@ export class ShardLedger {
   ): BegunTerm {
     const { epoch, term, lineage } = leadership;
     const { node } = leadership.leader;
+    const isForced = this.#isCoordinated && this.#wasForced(epoch);
     const isPromotion = this.#isCoordinated
-      ? this.terms.length > 0 && (this.terms.at(-1)?.node !== node || this.forcedEpochs.has(epoch))
+      ? this.terms.length > 0 && (this.terms.at(-1)?.node !== node || isForced)
       : epoch >= at.seenEpoch + PROMOTION_EPOCH_STEP;
-    const isForced = (): boolean =>
-      this.#isCoordinated ? this.forcedEpochs.has(epoch) : this.lossRequests.delete(node);
-    const acceptsLoss = isPromotion && isForced();
+    const acceptsLoss = isPromotion && (isForced || (!this.#isCoordinated && this.lossRequests.delete(node)));
     if (!this.#isCoordinated && (at.otherLeads || epoch <= this.highestEpoch)) this.splitAtMs ??= at.atMs;
     const begun = {
       epoch,
@@ -84,6 +83,12 @@ export class ShardLedger {
     this.terms.push(begun);
     if (this.splitAtMs === null) this.#undivided.push(begun);
     return begun;
+  }
+
+  /** Whether somebody was promoted by force since the last leadership, perhaps one who died before he began. */
+  #wasForced(epoch: number): boolean {
+    const last = this.terms.at(-1)?.epoch ?? 0;
+    return [...this.forcedEpochs].some((forced) => forced > last && forced <= epoch);
   }
 
   /**

@@ -77,7 +77,8 @@ export class Administration {
   #force(random: SeededRandom): void {
     const leader = this.#victims.leader(random);
     const others = leader === undefined ? [] : this.#world.othersOf(leader);
-    const target = others.filter((one) => this.#victims.mayStrike(one) && one.store !== null)[0];
+    // Nobody forces an empty copy upon others: they would not take it for their history.
+    const target = others.find((one) => this.#victims.mayStrike(one) && (one.store?.lastSequence ?? 0) > 0);
     if (leader === undefined || target === undefined) return;
     const isStopped = random.next() < 0.5;
     const { network, simulation } = this.#world;

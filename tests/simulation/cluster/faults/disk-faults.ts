@@ -121,7 +121,8 @@ export class DiskFaults {
     this.#world.startIn(machine, random.next() * 2000);
     const rows = machine.treeFile.snapshot.rows.get(SPACE.user) ?? [];
     const row = rows[random.below(rows.length)];
-    if (isReplica && row !== undefined && random.next() < 0.4) {
+    const rowShare = this.#world.swarm.magnitude("share of damaged rows", 0.4, 0.4);
+    if (isReplica && row !== undefined && random.next() < rowShare) {
       machine.treeFile.damage(SPACE.user, row.key);
       simulation.note(machine.node, `has a damaged row: ${row.key}`);
       simulation.markers.sometimes("damaged row");
