@@ -68,7 +68,8 @@ export async function runTestFiles(
   let totals = NO_TOTALS;
   const work = async (): Promise<void> => {
     for (let next = groups.shift(); next !== undefined; next = groups.shift()) {
-      totals = addTotals(totals, await runGroup(root, phase, next));
+      const groupTotals = await runGroup(root, phase, next);
+      totals = addTotals(totals, groupTotals);
     }
   };
   try {
