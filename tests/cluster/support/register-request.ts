@@ -41,7 +41,9 @@ export function outcomeOf(operation: RegisterOperation, exchange: Exchange): Out
   if (result !== undefined) return { kind: "ok", result };
   const outcome = /"outcome":"(not_applied|unknown)"/.exec(body.toString("utf8"))?.[1];
   const isBusy = status === 503 && outcome === "not_applied";
-  if (isBusy || (status === 504 && outcome === "unknown")) {
+  // A node of another cluster, started in the place of one of this, says so, and does nothing.
+  const isStranger = status === 400 && /"detail":"The KV-Token is of another cluster"/.test(body.toString("utf8"));
+  if (isBusy || isStranger || (status === 504 && outcome === "unknown")) {
     return { kind: outcome === "unknown" ? "unknown" : "notApplied" };
   }
   throw new UnlawfulAnswer(`${operation.kind} was answered ${status}: ${body.toString("utf8").slice(0, 500)}`);
