@@ -1,6 +1,7 @@
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ChaosRun } from "../chaos-run.ts";
 import type { Fault } from "../fault.ts";
 import { requireUndisturbed } from "./pause.ts";
 
@@ -67,15 +68,18 @@ export const coordinatorDownAndReplicaKilled: Fault = {
     if (run.load.log.firstAcknowledged(shard, goneMs) !== undefined) {
       throw new Error(`a write of ${shard} was acknowledged without its replica, although nobody could remove it`);
     }
-    const backMs = performance.now();
-    await coordinator.startAll();
-    run.measure(
-      "coordinator back after a replica's death: next write acknowledged after, ms",
-      await run.recovery(shard, backMs),
-    );
+    await bringBack(run, shard, "replica");
     run.start(replica);
   },
 };
+
+/** Measures how long writes wait for the coordinator that comes back, after a member died without it. */
+async function bringBack(run: ChaosRun, shard: string, whose: "replica" | "leader"): Promise<void> {
+  const backMs = performance.now();
+  await run.cluster.coordinator.startAll();
+  const waitedMs = await run.recovery(shard, backMs);
+  run.measure(`coordinator back after a ${whose}'s death: next write acknowledged after, ms`, waitedMs);
+}
 
 /** A leader dies while the coordinator is away: nobody leads until it is back. */
 export const coordinatorDownAndLeaderKilled: Fault = {
@@ -89,12 +93,7 @@ export const coordinatorDownAndLeaderKilled: Fault = {
     await run.kill(leader);
     await sleep(NOTICED_MS);
     run.injected(this.kind);
-    const backMs = performance.now();
-    await coordinator.startAll();
-    run.measure(
-      "coordinator back after a leader's death: next write acknowledged after, ms",
-      await run.recovery(shard, backMs),
-    );
+    await bringBack(run, shard, "leader");
     run.start(leader);
   },
 };

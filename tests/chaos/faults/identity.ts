@@ -81,6 +81,7 @@ export const wrongCluster: Fault = {
     const refused = serve(run, replica, { configFile, directory: replica.dataDirectory });
     await requireEnd(refused, "a node of another cluster");
     const directory = `${replica.dataDirectory}-other`;
+    run.load.traffic.mayMeetStranger = true;
     const stranger = serve(run, replica, { configFile, directory });
     await sleep(STRANGER_FOR_MS);
     const view = (await run.view(await run.leader(shard)))?.find((one) => one.shard === shard);
@@ -90,6 +91,7 @@ export const wrongCluster: Fault = {
     rmSync(directory, { recursive: true, force: true });
     run.injected(this.kind);
     await run.recovery(shard, killedMs);
+    run.load.traffic.mayMeetStranger = false;
     run.start(replica);
   },
 };

@@ -32,8 +32,11 @@ export function codeOf({ status, body }: Exchange & { kind: "answer" }): string 
   return status === 503 ? /"code":"(\w+)"/.exec(body.toString("utf8"))?.[1] : undefined;
 }
 
-/** What the exchange says about the operation's effect. Throws UnlawfulAnswer. */
-export function outcomeOf(operation: RegisterOperation, exchange: Exchange): Outcome {
+/**
+ * What the exchange says about the operation's effect. `mayBeStranger`: a node of another cluster may stand in the place of one of
+ * this, which refuses this one's tokens. Throws UnlawfulAnswer.
+ */
+export function outcomeOf(operation: RegisterOperation, exchange: Exchange, mayBeStranger = false): Outcome {
   if (exchange.kind === "refused") return { kind: "notApplied" };
   if (exchange.kind === "lost") return { kind: "unknown" };
   const { status, body } = exchange;
@@ -41,8 +44,7 @@ export function outcomeOf(operation: RegisterOperation, exchange: Exchange): Out
   if (result !== undefined) return { kind: "ok", result };
   const outcome = /"outcome":"(not_applied|unknown)"/.exec(body.toString("utf8"))?.[1];
   const isBusy = status === 503 && outcome === "not_applied";
-  // A node of another cluster, started in the place of one of this, says so, and does nothing.
-  const isStranger = status === 400 && /"detail":"The KV-Token is of another cluster"/.test(body.toString("utf8"));
+  const isStranger = mayBeStranger && status === 400 && body.includes("The KV-Token is of another cluster");
   if (isBusy || isStranger || (status === 504 && outcome === "unknown")) {
     return { kind: outcome === "unknown" ? "unknown" : "notApplied" };
   }

@@ -105,6 +105,8 @@ export class Traffic {
   readonly recorder: HistoryRecorder;
   readonly ledger: Map<string, LedgerRow> = new Map();
   readonly faults: string[] = [];
+  /** While a node of another cluster stands at an address of this one. */
+  mayMeetStranger = false;
   /** How often each code of a refusal was answered. */
   readonly refusals: Map<string, number> = new Map();
   readonly #options: TrafficOptions;
@@ -329,7 +331,7 @@ export class Traffic {
     const code = exchange.kind === "answer" ? codeOf(exchange) : undefined;
     if (code !== undefined) this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
     try {
-      return outcomeOf(operation, exchange);
+      return outcomeOf(operation, exchange, this.mayMeetStranger);
     } catch (error) {
       this.faults.push(error instanceof Error ? error.message : String(error));
       return operation.kind === "get" ? { kind: "notApplied" } : { kind: "unknown" };
