@@ -358,6 +358,17 @@ describe("operations that wait for the log's next segment", () => {
     assert.equal(errorOf(replies.at(-1)?.() ?? null).code, "BUSY");
   });
 
+  test("tell for how long nothing could be appended, until there is a segment (L8)", () => {
+    const world = new OperationsWorld("flushed", { segmentMs: 3000 });
+    assert.equal(world.operations.segmentMissingMs, 0);
+    world.fillSegment();
+    world.timers.advance(2000);
+    const waitedMs = world.operations.segmentMissingMs;
+    assert.ok(waitedMs >= 1900 && waitedMs <= 2000, `${waitedMs} ms`);
+    world.timers.advance(2000);
+    assert.equal(world.operations.segmentMissingMs, 0);
+  });
+
   test("are refused when there are too many of them, and all of them when the leadership ends", () => {
     const world = new OperationsWorld("flushed", { segmentMs: 1e9 });
     world.fillSegment();

@@ -22,6 +22,7 @@ import type { Seen } from "../shard/shard-view.ts";
 import type { Guarantee, PendingAnswers } from "./pending-answers.ts";
 import { isHeldBy } from "./position-check.ts";
 import type { Beacon } from "./read-lease.ts";
+import { diskFull, notHeld, segmentMissing, treeBehind } from "./operation-refusals.ts";
 import type { NamedOperation, RequestIds } from "./request-ids.ts";
 import { UncommittedTail } from "./uncommitted-tail.ts";
 
@@ -69,6 +70,8 @@ export class ClientOperations {
   readonly #parked = new BoundedQueue<ParkedOperation>(LIMITS.parkedOperationsMax);
   readonly #uncommitted = new UncommittedTail();
   #isAwaitingRoom = false;
+  /** Since when operations have waited for the log's next segment; null when none does. */
+  #segmentMissingSinceMs: number | null = null;
   /** Why everything waits: the leadership is about to be handed over. */
   #isHeld = false;
   #isEnded = false;
@@ -102,6 +105,11 @@ export class ClientOperations {
       else if (!this.#attempt(parked.operation, parked.options, parked.done)) return this.#awaitRoom();
       this.#parked.take();
     }
+  }
+
+  /** For how long nothing could be appended because the log was making its next segment, in milliseconds: a disk that hangs (rule L8). */
+  get segmentMissingMs(): number {
+    return this.#segmentMissingSinceMs === null ? 0 : this.#parts.clock.nowMs() - this.#segmentMissingSinceMs;
   }
 
   /** Entries up to `sequence` are committed: they no longer press on the limits of the uncommitted tail. */
@@ -337,10 +345,13 @@ export class ClientOperations {
   }
 
   #awaitRoom(): void {
+    const { store, clock } = this.#parts;
+    if (!this.#isHeld && !store.memtable.isFull) this.#segmentMissingSinceMs ??= clock.nowMs();
     if (this.#isAwaitingRoom) return;
     this.#isAwaitingRoom = true;
-    this.#parts.store.log.whenRoomChanges(() => {
+    store.log.whenRoomChanges(() => {
       this.#isAwaitingRoom = false;
+      this.#segmentMissingSinceMs = null;
       this.onRoom();
     });
   }
@@ -364,27 +375,6 @@ function sizeOf(mutations: readonly Mutation[]): number {
   let bytes = ENTRY_OVERHEAD_BYTES;
   for (const { key, value } of mutations) bytes += MUTATION_OVERHEAD_BYTES + 256 + key.length + (value?.length ?? 0);
   return bytes;
-}
-
-function notHeld(): KvError {
-  const message =
-    "What the KV-Token stands for is not in the shard's history: a failover lost it, or it is still to come";
-  return new KvError("POSITION_NOT_HELD", message);
-}
-
-function diskFull(): KvError {
-  return new KvError(
-    "DISK_FULL",
-    "The disk has no room for the shard's log; free space and writes go on by themselves",
-  );
-}
-
-function treeBehind(): KvError {
-  return new KvError("OVERLOADED", "The tree is behind the log; the memtable is full");
-}
-
-function segmentMissing(): KvError {
-  return new KvError("BUSY", "The log was still preparing room for the write");
 }
 
 function refusal(error: KvError): Reply {

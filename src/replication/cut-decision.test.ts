@@ -14,6 +14,9 @@ const LOG = {
   ],
 };
 
+/** The leader has no entry of an epoch that this log knows. */
+const NOTHING = { dEpoch: 0, dTerm: "0000000000000000", dEndSeq: 0 };
+
 describe("the decision about a divergence", () => {
   test("cuts what is not committed", () => {
     assert.deepEqual(decide({ committedThrough: 12 }, 12), { kind: "cut", to: 12 });
@@ -34,10 +37,16 @@ describe("the decision about a divergence", () => {
   });
 
   test("of logs that share nothing stops whoever holds anything committed, and empties whoever does not", () => {
-    const nothing = { dEpoch: 0, dTerm: "0000000000000000", dEndSeq: 0 };
-    assert.deepEqual(decide({ committedThrough: 1 }, 0, nothing), { kind: "halt", to: 0 });
-    assert.deepEqual(decide({ committedThrough: 1, leaderLineage: 5 }, 0, nothing), { kind: "halt", to: 0 });
-    assert.deepEqual(decide({ committedThrough: 0 }, 0, nothing), { kind: "cut", to: 0 });
+    assert.deepEqual(decide({ committedThrough: 1 }, 0, NOTHING), { kind: "halt", to: 0 });
+    assert.deepEqual(decide({ committedThrough: 0 }, 0, NOTHING), { kind: "cut", to: 0 });
+  });
+
+  test("copies everything anew after a takeover that gave up all there was, if all of that can be kept", () => {
+    const wanted = { committedThrough: 1, leaderLineage: 1, isArbitrated: true };
+    assert.deepEqual(decide(wanted, 0, NOTHING), { kind: "resync", to: 0 });
+    const log = { ...LOG, startSequence: 2 };
+    assert.deepEqual(decide({ ...wanted, log }, 0, NOTHING), { kind: "halt", to: 0 });
+    assert.deepEqual(decide({ ...wanted, isArbitrated: false }, 0, NOTHING), { kind: "halt", to: 0 });
   });
 
   test("tells the operator where the logs part and what was kept", () => {
@@ -52,5 +61,13 @@ function decide(
   answer: { dEpoch: number; dTerm: string; dEndSeq: number } = { dEpoch: 4, dTerm: termOf(4), dEndSeq },
 ): CutDecision {
   const diverged = { sid: "s", epoch: 9, ...answer };
-  return decideCut({ log: LOG, answer: diverged, committedThrough: 0, lineage: 0, leaderLineage: 0, ...changes });
+  return decideCut({
+    log: LOG,
+    answer: diverged,
+    committedThrough: 0,
+    lineage: 0,
+    leaderLineage: 0,
+    isArbitrated: false,
+    ...changes,
+  });
 }

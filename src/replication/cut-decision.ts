@@ -13,12 +13,18 @@ export interface CutInputs {
   /** How many lossy promotions this log has seen, and how many the leader has. */
   readonly lineage: number;
   readonly leaderLineage: number;
+  /** Whether a coordinator counts those promotions: in static mode histories that know nothing of each other count alike. */
+  readonly isArbitrated: boolean;
 }
 
-/** What stands in `store` against `answer`, of a leader whose log has seen `leaderLineage` lossy promotions. */
-export function cutInputs(store: ShardStore, answer: Diverged, leaderLineage: number): CutInputs {
+/** What stands in `store` against `answer`, of a leader as `leader` describes it. */
+export function cutInputs(
+  store: ShardStore,
+  answer: Diverged,
+  leader: Pick<CutInputs, "leaderLineage" | "isArbitrated">,
+): CutInputs {
   const committedThrough = Math.max(store.commitSequence, store.tree.position().applyingThrough);
-  return { log: store.log, answer, committedThrough, lineage: store.log.epochs.at(-1)?.lineage ?? 0, leaderLineage };
+  return { log: store.log, answer, committedThrough, lineage: store.log.epochs.at(-1)?.lineage ?? 0, ...leader };
 }
 
 export type CutDecision =
@@ -32,7 +38,10 @@ export type CutDecision =
 export function decideCut(inputs: CutInputs): CutDecision {
   const to = cutPosition(inputs.log, inputs.answer);
   if (to >= inputs.committedThrough || mutant("M33")) return { kind: "cut", to };
-  return { kind: to > 0 && inputs.leaderLineage > inputs.lineage ? "resync" : "halt", to };
+  // Of logs that share nothing one may be a stranger's, or a wiped member's that was forced to lead. The leader's lineage alone
+  // is gone by where a coordinator counts it, and where the log still has its first entry: all that is given up is then kept.
+  const isExplained = to > 0 || (inputs.isArbitrated && inputs.log.startSequence === 1);
+  return { kind: isExplained && inputs.leaderLineage > inputs.lineage ? "resync" : "halt", to };
 }
 
 /** Why a replica stops, for its operator. */

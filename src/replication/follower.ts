@@ -365,7 +365,8 @@ export class Follower {
   /** §2.11, with rule P2: what is committed or in the tree is never cut by mistake. */
   #cut(answer: Diverged): void {
     const { store, env, leader } = this.#parts;
-    const inputs = cutInputs(store, answer, this.#leadership?.lineage ?? 0);
+    const leaderLineage = this.#leadership?.lineage ?? 0;
+    const inputs = cutInputs(store, answer, { leaderLineage, isArbitrated: env.coordination !== null });
     const decision = decideCut(inputs);
     if (decision.kind === "halt") {
       this.#phase = "halted";

@@ -1,6 +1,5 @@
 import type { Timer } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
-import { KvError } from "../model/errors.ts";
 import { type InSyncMember, isSameStore, type Leadership } from "../model/leadership.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { NodeName, Sequence, StoreRef } from "../model/position.ts";
@@ -11,6 +10,7 @@ import { ClientOperations } from "./client-operations.ts";
 import { counts, inSyncSequence } from "./commit-rule.ts";
 import { appendEpochStart } from "./epoch-start.ts";
 import type { InSyncKeeper } from "./in-sync-keeper.ts";
+import { inSyncRefusal } from "./in-sync-refusal.ts";
 import { LeadershipProbe } from "./leadership-probe.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
@@ -27,7 +27,7 @@ export interface TermHooks {
   readonly others: () => readonly NodeName[];
   /** How long `node` has sent nothing at all, in milliseconds. */
   readonly silenceMs: (node: NodeName) => number;
-  /** Whether something was written to this node's log so long ago that its flush must hang (rule L8). */
+  /** Whether this node's disk has owed a flush, or the log's next segment, for so long that it must hang (rule L8). */
   readonly isFlushStuck: () => boolean;
   /** The set, or what is required of it, has changed. */
   readonly onSetChanged: () => void;
@@ -121,7 +121,7 @@ export class LeaderTerm {
       epochStart: this.epochStart,
       answerer: { shard: config.shard.name, node: config.node, role: "leader", lagMs: 0 },
       clusterGuarantee: this.#guarantee,
-      inSyncRefusal: () => this.#inSyncRefusal(),
+      inSyncRefusal: () => inSyncRefusal({ ...parts, set, sessionOf: (node) => this.#sessions.of(node) }),
       requests: new RequestIds({
         clock: env.clock,
         store,
@@ -306,29 +306,6 @@ export class LeaderTerm {
     if (!isFrozen) this.answers.advance("in-sync", mutant("M08") ? store.durableSequence : inSyncReached);
   }
 
-  /** Rule K5: a member of the set that has been silent, or a set that is too small. */
-  #inSyncRefusal(): KvError | null {
-    const { config, env } = this.#parts;
-    const { inSync } = this.#set.leadership;
-    const { minInSync } = this.#set;
-    if (inSync.length < minInSync) {
-      const count = inSync.length === 1 ? "1 member" : `${inSync.length} members`;
-      return new KvError("NOT_ENOUGH_REPLICAS", `The in-sync set has ${count}; ${minInSync} are needed`);
-    }
-    for (const member of inSync) {
-      if (member.node === config.node) continue;
-      const session = this.#sessions.of(member.node);
-      if (session !== undefined && counts(member, session)) this.#set.noteHeard(member.node);
-      else if (env.clock.nowMs() - this.#set.lastHeardMs(member.node) > LIMITS.inSyncSilenceMsMax) {
-        return new KvError(
-          "NOT_ENOUGH_REPLICAS",
-          `In-sync member ${member.node} does not answer; ${this.#set.adviceFor(config.shard.name)}`,
-        );
-      }
-    }
-    return null;
-  }
-
   #sweep(): void {
     this.#lease.tick();
     this.answers.onLease();
@@ -367,12 +344,17 @@ export class LeaderTerm {
     return durable >= this.#parts.store.log.lastSequence ? 0 : this.#times.ageMs(durable + 1);
   }
 
+  /** How long this node's disk has owed the flush of an entry, or the file that the next one needs. */
+  #hangsForMs(): number {
+    return Math.max(this.#lagMs(this.#parts.store.durableSequence), this.operations.segmentMissingMs);
+  }
+
   #hooks(): TermHooks {
-    const { env, config, store } = this.#parts;
+    const { env, config } = this.#parts;
     return {
       others: () => this.#set.required.flatMap(({ node }) => (node === config.node ? [] : [node])),
       silenceMs: (node) => env.clock.nowMs() - (this.#sessions.of(node)?.lastHeardMs ?? this.#startMs),
-      isFlushStuck: () => this.#lagMs(store.durableSequence) > LIMITS.uncommittedAgeMsMax && !mutant("M21"),
+      isFlushStuck: () => !mutant("M21") && this.#hangsForMs() > LIMITS.uncommittedAgeMsMax,
       onSetChanged: () => this.#advanceCommit(),
     };
   }

@@ -97,4 +97,20 @@ export const REGRESSIONS: readonly Regression[] = [
     showed:
       "the claim of a replica that was wiped meanwhile could still be accepted (the simulation wiped it too early)",
   },
+  {
+    scenario: "failover",
+    seed: 771,
+    showed:
+      "a leader whose disk hung while the log's next segment was made appended nothing, and was not taken for stuck",
+  },
+  {
+    scenario: "failover",
+    seed: 3615,
+    showed: "a member halted for good after a takeover, in async mode, by one that had flushed nothing yet",
+  },
+  {
+    scenario: "failover",
+    seed: 3538,
+    showed: "the simulated clients joined what they had seen before and after a takeover that loses, unasked",
+  },
 ];

@@ -1,7 +1,7 @@
 import type { SeededRandom } from "../../../src/base/random.ts";
 import { SPACE } from "../../../src/model/entry.ts";
 import { keyOfText } from "../../../src/model/key.ts";
-import type { KeyOperation, Position, Reply, RequestOptions } from "../../../src/model/operation.ts";
+import type { KeyOperation, Position, Reply, RequestOptions, SeenPosition } from "../../../src/model/operation.ts";
 import type { Simulation } from "../base/simulation.ts";
 import type { ClusterShape } from "./cluster-shape.ts";
 import { CounterBook, type Counter, type CounterRequest } from "./counter-book.ts";
@@ -117,10 +117,11 @@ export class SessionClients {
     const operation = { kind: "increment", key: keyOfText(request.counter.key), by: 1n } as const;
     const named = { consistency: "linearizable", durability: null, requestId: request.id } as const;
     const options: RequestOptions = { ...named, ...this.#seenBy(client, request.counter) };
+    const { seen: asked } = options;
     this.#call(operation, options, (reply, isLate) => {
       if (reply?.ok === true && reply.result.kind === "incremented") {
         this.#book.acknowledge(request, Number(reply.result.value));
-        this.#saw(client, request.counter, { position: reply.position, value: Number(reply.result.value) });
+        this.#saw(client, request.counter, { asked, position: reply.position, value: Number(reply.result.value) });
       } else if (reply?.ok === true) {
         simulation.fail("an increment is answered as such", `${request.id} was answered with ${reply.result.kind}`);
       } else if (reply?.error.code === "REQUEST_ID_REUSED") {
@@ -198,7 +199,7 @@ export class SessionClients {
       const value = result.kind === "value" ? Number(result.record.value.toString()) : 0;
       simulation.markers.sometimes(`${read.kind} read from a ${answerer.role}`);
       this.#book.checkRead(read.kind, counter, { value, least: read.least(reply) });
-      if (read.kind === "session") this.#saw(client, counter, { position, value });
+      if (read.kind === "session") this.#saw(client, counter, { asked: read.options.seen, position, value });
     });
   }
 
@@ -215,10 +216,23 @@ export class SessionClients {
     client.sessions.delete(counter.shard);
   }
 
-  /** An answer with a later position shows whatever one with an earlier position has shown. */
-  #saw(client: Client, counter: Counter, seen: { readonly position: Position; readonly value: number }): void {
+  /**
+   * Within a lineage an answer with a later position shows whatever one with an earlier position has shown. An answer of another
+   * lineage does so only when it was asked with all that the session knows by now: otherwise nobody has looked whether the takeover
+   * in between lost some of it, and the session stays what it was, for the next answer to tell.
+   */
+  #saw(
+    client: Client,
+    counter: Counter,
+    seen: { readonly asked: SeenPosition | undefined; readonly position: Position; readonly value: number },
+  ): void {
     const session = this.#sessionOf(client, counter);
-    const isLater = session.position === null || seen.position.sequence > session.position.sequence;
+    const { position } = session;
+    const isFirst = position === null;
+    const isSameLineage = position?.lineage === seen.position.lineage;
+    const wasAskedForAll = seen.asked?.lineage === position?.lineage && seen.asked?.sequence === position?.sequence;
+    if (!isFirst && !isSameLineage && !wasAskedForAll) return;
+    const isLater = isFirst || !isSameLineage || seen.position.sequence > position.sequence;
     if (isLater) session.position = seen.position;
     session.known.set(counter, Math.max(session.known.get(counter) ?? 0, seen.value));
   }
