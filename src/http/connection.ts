@@ -203,7 +203,7 @@ export class Connection implements ClientConnection {
     if (this.#isLast || this.#socket.destroyed) return;
     this.#isAnswering = true;
     this.#sweeps = 0;
-    if (this.#stopping) exchange.response.shouldKeepAlive = false;
+    if (this.#stopping || this.#door.isLeaving()) exchange.response.shouldKeepAlive = false;
     writeAnswer(exchange.response, answer, () => {
       this.#sweeps = 0;
     });

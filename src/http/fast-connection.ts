@@ -53,6 +53,8 @@ export class FastConnection implements ClientConnection {
   #isFresh = true;
   #isStopping = false;
   #isInputOver = false;
+  /** The last answer said so: nothing behind its request is carried out (RFC 9112 §9.6). */
+  #isLastAnswered = false;
   /** Everything has been answered; the client has only to take it. */
   #isEnding = false;
   /** Nothing is read any more: the last answer has been given, or the socket belongs to the ordinary path. */
@@ -93,7 +95,7 @@ export class FastConnection implements ClientConnection {
 
   stop(): void {
     this.#isStopping = true;
-    if (this.#request !== null || this.#isOver) return;
+    if (this.#request !== null || this.#isOver || this.#output.isBlocked) return;
     this.#end();
     if (this.#socket.writableLength === 0) this.#socket.destroy();
   }
@@ -159,10 +161,11 @@ export class FastConnection implements ClientConnection {
     this.#isWorking = false;
     if (at < bytes.length && !this.#isOver) this.#putBack(bytes.subarray(at));
     this.#output.flush();
+    if (this.#isLastAnswered) this.#goOn();
   }
 
   #isReady(): boolean {
-    return !this.#isRunning && !this.#isOver && !this.#output.isBlocked;
+    return !this.#isRunning && !this.#isOver && !this.#isLastAnswered && !this.#output.isBlocked;
   }
 
   /** Begins a request whose head has been read; returns where the bytes behind it begin. */
@@ -258,8 +261,10 @@ export class FastConnection implements ClientConnection {
   }
 
   #tail(): string {
-    const { tail } = this.#door;
-    return this.#isStopping ? tail.close() : tail.keepAlive();
+    const { tail, isLeaving } = this.#door;
+    if (!this.#isStopping && !isLeaving()) return tail.keepAlive();
+    this.#isLastAnswered = true;
+    return tail.close();
   }
 
   /** Sends what has gathered and reads on, or ends where no more is to come. */
@@ -267,7 +272,7 @@ export class FastConnection implements ClientConnection {
     if (this.#isWorking || this.#isOver) return;
     this.#output.flush();
     if (this.#isRunning || this.#isWaitingForTurn || this.#output.isBlocked) return;
-    if (this.#isStopping && this.#request === null) this.#end();
+    if (this.#isLastAnswered || (this.#isStopping && this.#request === null)) this.#end();
     else if (this.#socket.isPaused()) this.#socket.resume();
     else if (this.#isInputOver) this.#end();
   }

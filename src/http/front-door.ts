@@ -22,4 +22,6 @@ export interface FrontDoor {
   readonly tail: HeadTail;
   readonly templates: AnswerTemplates;
   readonly tokens: SessionTokens;
+  /** Whether the node is about to stop: every answer is its connection's last. */
+  readonly isLeaving: () => boolean;
 }

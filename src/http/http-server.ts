@@ -75,6 +75,8 @@ export class HttpServer {
   #malformedCount = 0;
   #handedOverCount = 0;
   #sweepTimer: Timer | null = null;
+  #isLeaving = false;
+  #allGone: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
 
   constructor(options: HttpServerOptions) {
@@ -96,6 +98,7 @@ export class HttpServer {
       router: new Router({ gateway, tokens, cluster, metrics }),
       guard: new OriginGuard(options.address, [hostOf(gateway.node), ...(options.hosts ?? [])]),
       budget: new ByteBudget(this.#settings.bodiesInFlightBytesMax),
+      isLeaving: () => this.#isLeaving,
     };
     this.#server = this.#createServer();
     this.#acceptor = createAcceptor({ allowHalfOpen: true, noDelay: true }, (socket) => this.#onSocket(socket));
@@ -132,6 +135,21 @@ export class HttpServer {
     logger.info("HTTP is listening", { address: this.address });
   }
 
+  /**
+   * Stops accepting, and sends its clients away without losing a request: each gets its next answer, which says that the
+   * connection closes. Resolves when all have gone, or after `LIMITS.farewellMs`.
+   */
+  async farewell(): Promise<void> {
+    this.#isLeaving = true;
+    const { timers } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // What arrived while this process stood still is read first.
+    const limit = timers.after(LIMITS.farewellMs, () => timers.soon(resolve));
+    void this.#stopAccepting().then(resolve);
+    await promise;
+    limit.cancel();
+  }
+
   /** Stops accepting, lets the requests in flight finish for `closeGraceMs`, then cuts what is left. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
@@ -139,16 +157,23 @@ export class HttpServer {
   }
 
   async #close(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#acceptor.close(() => resolve());
+    const allGone = this.#stopAccepting();
     this.#server.close();
     for (const connection of this.#connections.values()) connection.stop();
     const deadline = this.#options.timers.after(this.#settings.closeGraceMs, () => {
       for (const socket of this.#connections.keys()) socket.destroy();
     });
-    await promise;
+    await allGone;
     deadline.cancel();
     this.#sweepTimer?.cancel();
+  }
+
+  /** Resolves when the last connection is closed. */
+  #stopAccepting(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    if (this.#allGone === null) this.#acceptor.close(() => resolve());
+    this.#allGone ??= promise;
+    return this.#allGone;
   }
 
   #createServer(): Server {

@@ -105,5 +105,8 @@ export const LIMITS = {
   /** One document of the coordinator, as JSON text in UTF-8. */
   documentBytesMax: 1_048_576,
 
+  /** A node that stops answers its clients for so long after others have taken over: what is on its way still arrives. */
+  farewellMs: 200,
+
   ttlMsMax: 3_153_600_000_000,
 } as const;

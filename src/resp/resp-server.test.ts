@@ -179,6 +179,20 @@ describe("WATCH", () => {
   });
 });
 
+test("a server that says farewell takes no new clients, and answers those it has until it closes", async () => {
+  const { server: leaving } = await startMemoryRespServer();
+  const { address } = leaving;
+  const client = await RespClient.open(address);
+  const farewell = leaving.farewell();
+  await assert.rejects(RespClient.open(address), { code: "ECONNREFUSED" });
+  assert.equal(await client.ask("SET", "k", "v"), "+OK\r\n");
+  await farewell;
+  assert.equal(await client.ask("GET", "k"), bulk("v"));
+  const closed = leaving.close();
+  assert.equal(await client.readToEnd(), "");
+  await closed;
+});
+
 describe("SCAN", () => {
   test("gives every key that is there all the time exactly once, whatever comes and goes", async (t) => {
     const client = await connected(t);

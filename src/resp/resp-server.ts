@@ -53,6 +53,7 @@ export class RespServer {
   #heldBytes = 0;
   #lastId = 0;
   #sweepTimer: Timer | null = null;
+  #allGone: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
 
   constructor(options: RespServerOptions) {
@@ -95,6 +96,20 @@ export class RespServer {
     logger.info("RESP is listening", { address: this.address });
   }
 
+  /**
+   * Stops accepting, and goes on answering who is there: the protocol has no word for a connection that is about to close.
+   * Resolves when all have gone, or after `LIMITS.farewellMs`.
+   */
+  async farewell(): Promise<void> {
+    const { timers } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // What arrived while this process stood still is read first.
+    const limit = timers.after(LIMITS.farewellMs, () => timers.soon(resolve));
+    void this.#stopAccepting().then(resolve);
+    await promise;
+    limit.cancel();
+  }
+
   /** Stops accepting, lets commands under way be answered, then cuts what is left. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
@@ -102,15 +117,22 @@ export class RespServer {
   }
 
   async #close(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
+    const allGone = this.#stopAccepting();
     for (const connection of this.#connections.values()) connection.stop();
     const deadline = this.#options.timers.after(CLOSE_GRACE_MS, () => {
       for (const socket of this.#connections.keys()) socket.destroy();
     });
-    await promise;
+    await allGone;
     deadline.cancel();
     this.#sweepTimer?.cancel();
+  }
+
+  /** Resolves when the last connection is closed. */
+  #stopAccepting(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    if (this.#allGone === null) this.#server.close(() => resolve());
+    this.#allGone ??= promise;
+    return this.#allGone;
   }
 
   #makeDoor(): Door {

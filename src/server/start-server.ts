@@ -75,7 +75,9 @@ const PEER_GRACE_MS = 2000;
  * that an address in use is found before any data are touched; last the member, which recovers the log when others can
  * already ask who it is (rule T3). Until it has a role, clients hear NOT_READY.
  *
- * Stop: the reverse. (1) No new clients; their requests under way are answered. (2) Other nodes are refused, their requests
+ * Stop: the member's leadership is handed over, and clients are sent away while their requests are still answered; where all
+ * stop at once there is nobody to hand over to, and no request to save. Then the reverse. (1) No clients any more; their
+ * requests under way are answered. (2) Other nodes are refused, their requests
  * under way answered. (3) The member leaves its role: whoever still waits hears "unknown", and the log's write and flush
  * under way are waited for. (4) The network and the coordinator's client close. (5) The applier's thread, the tree and the
  * log close. (6) The lock goes last, so that a successor never meets open files.
@@ -87,9 +89,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   checkExposure(own.addresses, { hasSecret: peerSecret.length > 0, isInsecure });
   const steps = new ShutdownSteps(logger);
   try {
-    const { core, member } = await build(options, steps);
+    const { core, member, doors } = await build(options, steps);
     const close = async ({ handsOver }: CloseOptions): Promise<void> => {
-      if (handsOver) await retire(member);
+      if (handsOver) {
+        await retire(member);
+        await Promise.all(doors.map((door) => door.farewell()));
+      }
       await steps.run();
     };
     return { core, close };
@@ -99,10 +104,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
-async function build(
-  options: ServerOptions,
-  steps: ShutdownSteps,
-): Promise<{ readonly core: NodeCore; readonly member: ShardMember }> {
+interface Built {
+  readonly core: NodeCore;
+  readonly member: ShardMember;
+  readonly doors: readonly Pick<HttpServer, "farewell">[];
+}
+
+async function build(options: ServerOptions, steps: ShutdownSteps): Promise<Built> {
   const { config, own, directory, logger, onFatal } = options;
   const clock = new SystemClock();
   const random = new SystemRandom();
@@ -159,10 +167,10 @@ async function build(
   await listenToPeers(network, core, own.addresses.peer);
   steps.add((done) => member.stop(done));
   steps.add((done) => stopCore(core, clock, done));
-  await openFrontDoors(options, { core, network, ...shared }, steps);
+  const doors = await openFrontDoors(options, { core, network, ...shared }, steps);
   member.start();
   core.start();
-  return { core, member };
+  return { core, member, doors };
 }
 
 async function openFrontDoors(
@@ -172,7 +180,7 @@ async function openFrontDoors(
     "timers" | "random" | "logger"
   >,
   steps: ShutdownSteps,
-): Promise<void> {
+): Promise<Built["doors"]> {
   const { core, network, clock } = parts;
   const { config, own } = options;
   const shardCount = config.topology.shards.length;
@@ -181,6 +189,7 @@ async function openFrontDoors(
   const sources = [nodeMetrics(core.counters, network), respMetrics(resp)];
   const http = await startHttp(options, { core, clock, sources });
   steps.add((done) => void http.close().finally(done));
+  return [http, resp];
 }
 
 /** Others lead, or go on without this replica, before its clients are sent away. */
