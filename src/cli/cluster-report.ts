@@ -94,6 +94,7 @@ function readMemberStatus(member: JsonMembers): MemberStatus {
     leaseRefusals: member.number("lease_refusals"),
     replicas: member.objects("replicas", readReplica),
     document: member.isNull("document") ? null : readDocument(member.object("document")),
+    documentFault: member.textOrNull("document_fault"),
   };
 }
 

@@ -34,6 +34,8 @@ export interface MemberStatus {
   readonly replicas: readonly ReplicaStatus[];
   /** What it last read of its shard's document; null without a coordinator, and while it has read none. */
   readonly document: DocumentView | null;
+  /** What is wrong with that document as it stands now, as a sentence: nobody takes over by it. Null when it makes sense. */
+  readonly documentFault: string | null;
 }
 
 /** A shard's document as people want to see it. */

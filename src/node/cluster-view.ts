@@ -17,8 +17,8 @@ export interface ClusterAnswers {
 
 /** Puts the members' accounts of themselves together. Pure. */
 export function clusterView(parts: ClusterAnswers): ClusterStatus {
-  const { topology, answeredBy, sight, replication, answers } = parts;
-  const shards = topology.shards.map((shard) => shardView(shard, answers, sight));
+  const { topology, answeredBy, sight, replication } = parts;
+  const shards = topology.shards.map((shard) => shardView(shard, parts));
   return {
     cluster: topology.cluster,
     answeredBy,
@@ -30,7 +30,7 @@ export function clusterView(parts: ClusterAnswers): ClusterStatus {
   };
 }
 
-function shardView(shard: Shard, answers: ClusterAnswers["answers"], sight: CoordinatorSight): ShardStatus {
+function shardView(shard: Shard, { answers, sight, replication }: ClusterAnswers): ShardStatus {
   const known = highestKnown(shard, answers);
   const statuses = shard.members.flatMap(({ node }) => answers.get(node)?.status ?? []);
   const leader = statuses.find((status) => status.role === "leader" && status.node === known.leader);
@@ -45,7 +45,7 @@ function shardView(shard: Shard, answers: ClusterAnswers["answers"], sight: Coor
       const status = answers.get(node)?.status;
       return status === undefined ? { node, reachable: false as const } : { ...status, reachable: true as const };
     }),
-    warnings: shardWarnings({ shard, known, statuses, sight }),
+    warnings: shardWarnings({ shard, known, statuses, sight, replication }),
   };
 }
 

@@ -133,6 +133,7 @@ const MEMBER_STATUS: Readers<MemberStatus> = {
   leaseRefusals: number,
   replicas: list((value) => shape(value, REPLICA_STATUS)),
   document: orNull((value) => shape(value, DOCUMENT)),
+  documentFault: orNull(text),
 };
 const KNOWN_LEADER: Readers<KnownLeader> = { epoch: number, term: text, leader: orNull(text) };
 const COPY: Readers<CopyAnswer> = { role, version: orNull(number), lagEntries: number, lagMs: number };

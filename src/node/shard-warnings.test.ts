@@ -47,18 +47,25 @@ function member(node: string, role: MemberStatus["role"], document: DocumentView
     leaseRefusals: 0,
     replicas: [],
     document,
+    documentFault: null,
   };
 }
 
 function warningsOf(statuses: readonly MemberStatus[], sight: CoordinatorSight = SIGHT): string[] {
-  return shardWarnings({ shard: SHARD, known: { epoch: 7, term: "t", leader: "a:1" }, statuses, sight });
+  return shardWarnings({
+    shard: SHARD,
+    known: { epoch: 7, term: "t", leader: "a:1" },
+    statuses,
+    sight,
+    replication: "in-sync",
+  });
 }
 
 describe("warnings about a shard with a coordinator", () => {
   test("are none when all is well, whoever of the file leads", () => {
     const known = { epoch: 7, term: "t", leader: "b:1" };
     const statuses = [member("a:1", "replica"), member("b:1", "leader")];
-    assert.deepEqual(shardWarnings({ shard: SHARD, known, statuses, sight: SIGHT }), []);
+    assert.deepEqual(shardWarnings({ shard: SHARD, known, statuses, sight: SIGHT, replication: "in-sync" }), []);
   });
 
   test("say who takes over from a leader that does not answer", () => {
@@ -94,6 +101,34 @@ describe("warnings about a shard with a coordinator", () => {
       "c:1 is a member by the coordinator, but not in the file (kv member remove)",
       "min_in_sync is 1 in the file, and 2 by the coordinator (kv member)",
     ]);
+  });
+
+  test("tell of a document that makes no sense, although whoever leads goes on", () => {
+    const fault = { documentFault: "shards/Delhi.v must be 1" };
+    const leader = { ...member("a:1", "leader"), ...fault };
+    const [warning, ...others] = warningsOf([leader, member("b:1", "replica")]);
+    assert.match(
+      warning ?? "",
+      /makes no sense \(shards\/Delhi\.v must be 1\): nobody takes over .*kv coordinator rebuild/,
+    );
+    assert.deepEqual(others, []);
+    const [prospect] = warningsOf([{ ...member("b:1", "replica"), ...fault }]);
+    assert.equal(
+      prospect,
+      "The leader a:1 does not answer; nobody takes over before the shard's document makes sense again",
+    );
+  });
+
+  test("say of discarded writes whether somebody may have had an ok for them", () => {
+    const statuses = [
+      member("a:1", "leader"),
+      { ...member("b:1", "replica"), discardedEntriesFile: "/data/b/discarded-6-x.log" },
+    ];
+    const [inSync] = warningsOf(statuses);
+    assert.match(inSync ?? "", /^b:1 keeps writes .* none was acknowledged, .*: \/data\/b\/discarded-6-x\.log/);
+    const known = { epoch: 7, term: "t", leader: "a:1" };
+    const [async] = shardWarnings({ shard: SHARD, known, statuses, sight: SIGHT, replication: "async" });
+    assert.match(async ?? "", /clients may have had an ok for them: \/data\/b\/discarded-6-x\.log/);
   });
 
   test("say that a set is smaller than it must be", () => {

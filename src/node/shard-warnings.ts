@@ -12,19 +12,30 @@ export interface ShardFacts {
   /** Of those members that answered. */
   readonly statuses: readonly MemberStatus[];
   readonly sight: CoordinatorSight;
+  readonly replication: "async" | "in-sync";
 }
 
 const PROSPECT_WITHOUT_COORDINATOR = "nobody takes over before the coordinator is of use again";
+const PROSPECT_WITHOUT_DOCUMENT = "nobody takes over before the shard's document makes sense again";
+/** Why a member's log held what the leader's does not, by the commit rule: in sync, whatever was acknowledged is on the others too. */
+const LEFT_BEHIND = {
+  "in-sync":
+    "keeps writes that had not reached the others when it ceased to lead; none was acknowledged, unless with durability=async or given up by force",
+  async:
+    "keeps writes that had not reached the others when it ceased to lead; with async replication clients may have had an ok for them",
+} as const;
+const DISCARDED_ADVICE = "kv check --entries lists them while the node is stopped; without the file this line goes";
 
 /** What an operator should know of a shard, as sentences; none when all is well. Pure. */
 export function shardWarnings(facts: ShardFacts): string[] {
   const { shard, known, statuses, sight } = facts;
   if (known.leader === null) {
-    return [`No member of shard ${shard.name} that answers knows a leader`, ...warningsOfMembers(statuses)];
+    const silence = `No member of shard ${shard.name} that answers knows a leader`;
+    return [silence, ...warningsOfFault(statuses), ...warningsOfMembers(facts)];
   }
   const warnings =
     sight.kind === "static" ? warningsOfFile(facts, known.leader) : warningsOfDocument(facts, known.leader);
-  return [...warnings, ...warningsOfMembers(statuses)];
+  return [...warnings, ...warningsOfFault(statuses), ...warningsOfMembers(facts)];
 }
 
 /** In static mode the operator decides who leads, and has to be told when somebody else should. */
@@ -43,15 +54,14 @@ function warningsOfFile({ shard, known, statuses }: ShardFacts, leader: NodeName
 }
 
 /** With a coordinator members take over by themselves; who leads is no difference, who belongs to the shard is (rule C5). */
-function warningsOfDocument({ shard, statuses, sight }: ShardFacts, leader: NodeName): string[] {
+function warningsOfDocument(facts: ShardFacts, leader: NodeName): string[] {
+  const { shard, statuses, sight } = facts;
   const warnings: string[] = [];
   const document = newestDocument(statuses);
   const trouble = troubleOfLeader(leader, statuses);
   if (trouble !== null) {
     const what = trouble === "silent" ? "does not answer" : "does not lead at the moment";
-    const isHelpless = sight.trouble !== null;
-    const prospect = isHelpless ? PROSPECT_WITHOUT_COORDINATOR : prospectOf(leader, statuses, document);
-    warnings.push(`The leader ${leader} ${what}; ${prospect}`);
+    warnings.push(`The leader ${leader} ${what}; ${prospectOf(leader, facts, document)}`);
   }
   if (document !== null && document.inSync.length < document.minInSync) {
     const wanted = `min_in_sync is ${document.minInSync}`;
@@ -62,7 +72,10 @@ function warningsOfDocument({ shard, statuses, sight }: ShardFacts, leader: Node
 }
 
 /** What comes of a leader that is missing, by whoever else may lead. */
-function prospectOf(leader: NodeName, statuses: readonly MemberStatus[], document: DocumentView | null): string {
+function prospectOf(leader: NodeName, facts: ShardFacts, document: DocumentView | null): string {
+  const { sight, statuses } = facts;
+  if (sight.trouble !== null) return PROSPECT_WITHOUT_COORDINATOR;
+  if (documentFaultOf(statuses) !== null) return PROSPECT_WITHOUT_DOCUMENT;
   const others = (document?.inSync ?? []).filter((node) => node !== leader);
   const [next] = others.filter((node) => statuses.some((status) => status.node === node));
   if (next !== undefined) return `${next} takes over by itself within seconds`;
@@ -76,12 +89,26 @@ function troubleOfLeader(leader: NodeName, statuses: readonly MemberStatus[]): "
   return status.role === "leader" ? null : "roleless";
 }
 
+/** Whoever leads goes on, so that nothing else would show it (rule C5). */
+function warningsOfFault(statuses: readonly MemberStatus[]): string[] {
+  const fault = documentFaultOf(statuses);
+  if (fault === null) return [];
+  const cure = "kv coordinator rebuild writes down again what its members go by";
+  return [
+    `The shard's document at the coordinator makes no sense (${fault}): nobody takes over from a leader; ${cure}`,
+  ];
+}
+
+function documentFaultOf(statuses: readonly MemberStatus[]): string | null {
+  return statuses.find(({ documentFault }) => documentFault !== null)?.documentFault ?? null;
+}
+
 function newestDocument(statuses: readonly MemberStatus[]): DocumentView | null {
   const documents = statuses.flatMap(({ document }) => document ?? []);
   return documents.sort((a, b) => b.epoch - a.epoch || b.version - a.version)[0] ?? null;
 }
 
-function warningsOfMembers(statuses: readonly MemberStatus[]): string[] {
+function warningsOfMembers({ statuses, replication }: ShardFacts): string[] {
   const warnings: string[] = [];
   const leaders = statuses.filter((status) => status.role === "leader").map((status) => status.node);
   if (leaders.length > 1) warnings.push(`Several members lead at once: ${leaders.join(", ")}`);
@@ -89,7 +116,7 @@ function warningsOfMembers(statuses: readonly MemberStatus[]): string[] {
     if (status.role === "none") warnings.push(`${status.node} has no role: ${status.state}`);
     if (status.readOnlyReason !== null) warnings.push(`${status.node} is read-only: ${status.readOnlyReason}`);
     if (status.discardedEntriesFile !== null) {
-      warnings.push(`${status.node} keeps entries that it had to discard in ${status.discardedEntriesFile}`);
+      warnings.push(`${status.node} ${LEFT_BEHIND[replication]}: ${status.discardedEntriesFile} (${DISCARDED_ADVICE})`);
     }
   }
   return warnings;

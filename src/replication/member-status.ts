@@ -17,13 +17,15 @@ export interface MemberStatusParts {
   readonly statistics: MemberStatistics;
   readonly epoch: Epoch;
   readonly document: ShardDocument | null;
+  /** What is wrong with the document as it stands at the coordinator now; null when it makes sense. */
+  readonly documentFault: string | null;
   /** Damage found in this copy, as a sentence; null when there is none. */
   readonly damage: string | null;
 }
 
 /** A member's account of itself, as `kv status` and `/v1/cluster` show it. */
 export function describeMember(parts: MemberStatusParts): MemberStatus {
-  const { env, node, duty, store, statistics, epoch, document, damage } = parts;
+  const { env, node, duty, store, statistics, epoch, document, documentFault, damage } = parts;
   const { state } = env.stateFile;
   const readiness = readinessOf(duty, state, env.clock.nowMs());
   const lag = duty.kind === "following" ? duty.follower.lag() : { entries: 0, ms: 0 };
@@ -54,6 +56,7 @@ export function describeMember(parts: MemberStatusParts): MemberStatus {
     ...statistics.rates(duty.kind === "leading" ? duty.term.operations.operationCount : null),
     replicas: duty.kind === "leading" ? duty.term.replicas() : [],
     document: document === null ? null : viewOf(document),
+    documentFault,
   };
 }
 

@@ -45,6 +45,8 @@ export class ShardMember {
   readonly #accounts: Accounts;
   readonly #memory: LeadershipMemory;
   readonly #statistics: MemberStatistics;
+  /** Null in static mode. */
+  readonly #register: ShardRegister | null;
   readonly #roles: Roles;
   readonly #differences: DifferenceLog;
   readonly #duties: DutySwitch;
@@ -65,7 +67,9 @@ export class ShardMember {
     this.#memory = new LeadershipMemory(env.stateFile, env.logger);
     this.#statistics = new MemberStatistics(env.clock);
     const { accounts, memory, link } = { accounts: this.#accounts, memory: this.#memory, link: this.#link };
-    this.#roles = makeRoles({ env, config, link, accounts, memory, boot: env.random.hex64() });
+    const boot = env.random.hex64();
+    this.#register = makeRegister(env, config, boot);
+    this.#roles = makeRoles({ env, config, link, accounts, memory, boot }, this.#register);
     this.#duties = this.#roles.duties;
     this.#differences = new DifferenceLog(env, config);
     this.#reads = new CopyReads({
@@ -166,7 +170,8 @@ export class ShardMember {
     const parts = { env: this.#env, node: this.#config.node, duty: this.#duties.duty, store: this.#duties.store };
     const damage = this.#memory.state.damage ?? this.#damagedRow;
     const { document } = this.#roles;
-    return describeMember({ ...parts, statistics: this.#statistics, epoch, document, damage });
+    const documentFault = this.#register?.fault ?? null;
+    return describeMember({ ...parts, statistics: this.#statistics, epoch, document, documentFault, damage });
   }
 
   /** What whoever makes this shard's document must know of this member (rule C5). */
@@ -340,11 +345,16 @@ export class ShardMember {
   }
 }
 
-function makeRoles(parts: RolesParts): Roles {
-  const { env, config, boot } = parts;
+function makeRegister(env: MemberEnvironment, { node }: MemberConfig, boot: string): ShardRegister | null {
   const { coordination, timers, random, logger } = env;
-  if (coordination === null) return new StaticRoles(parts);
-  const { coordinator, key, leaseMs, graceMs } = coordination;
-  const register = new ShardRegister({ coordinator, key, node: config.node, boot, timers, random, logger });
+  if (coordination === null) return null;
+  const { coordinator, key } = coordination;
+  return new ShardRegister({ coordinator, key, node, boot, timers, random, logger });
+}
+
+function makeRoles(parts: RolesParts, register: ShardRegister | null): Roles {
+  const { coordination } = parts.env;
+  if (coordination === null || register === null) return new StaticRoles(parts);
+  const { leaseMs, graceMs } = coordination;
   return new CoordinatedRoles({ ...parts, register, leaseMs, graceMs });
 }

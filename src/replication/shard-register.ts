@@ -58,11 +58,16 @@ export class ShardRegister {
   #isChanging = false;
   #timer: Timer | null = null;
   #isStopped = false;
-  /** What is wrong with the document that was read last, as far as it was said. */
-  #faultSaid: string | null = null;
+  /** As it was said to the operator. */
+  #fault: string | null = null;
 
   constructor(parts: ShardRegisterParts) {
     this.#parts = parts;
+  }
+
+  /** What is wrong with the document that was read last, as a sentence; null when it makes sense. */
+  get fault(): string | null {
+    return this.#fault;
   }
 
   /** Whether a change is under way, perhaps for long: while the coordinator does not answer. */
@@ -176,8 +181,8 @@ export class ShardRegister {
 
   /** Everything goes on as it is, so nobody would notice that nobody can take over any more. */
   #sayFault(fault: string): void {
-    if (fault === this.#faultSaid) return;
-    this.#faultSaid = fault;
+    if (fault === this.#fault) return;
+    this.#fault = fault;
     const { key, logger } = this.#parts;
     logger.error("The shard's document makes no sense: nobody takes over while it is so", { key, reason: fault });
   }
@@ -188,6 +193,7 @@ export class ShardRegister {
   }
 
   #readingOf(result: ReadResult): RegisterReading {
+    if (result.kind === "absent") this.#fault = null;
     if (result.kind === "absent") return result;
     if (result.kind === "failed") {
       return { kind: "failed", reason: `The coordinator does not answer: ${result.reason}` };
@@ -195,7 +201,7 @@ export class ShardRegister {
     const { key } = this.#parts;
     try {
       const document = decodeShardDocument(result.value, key);
-      this.#faultSaid = null;
+      this.#fault = null;
       return { kind: "known", known: { document, revision: result.revision } };
     } catch (error) {
       if (!(error instanceof KvError)) throw error;

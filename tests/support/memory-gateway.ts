@@ -239,6 +239,7 @@ export class MemoryGateway implements Gateway {
         },
       ],
       document: null,
+      documentFault: null,
     };
   }
 

@@ -173,6 +173,7 @@ export class MemoryMember implements LocalMember {
       leaseRefusals: 0,
       replicas: [],
       document: null,
+      documentFault: null,
     };
   }
 

@@ -61,7 +61,8 @@ export function firstDocument(parts: FirstDocumentParts): FirstDocument {
   return documentOf(parts, equals, silent.length > 0 || emptied.length > 0 || damaged !== undefined);
 }
 
-function silenceOf(shard: Shard, silent: readonly NodeName[]): string {
+/** Why members that do not answer stand in the way: a sentence without its end. */
+export function silenceOf(shard: Shard, silent: readonly NodeName[]): string {
   const verb = silent.length === 1 ? "does" : "do";
   return `${silent.join(" and ")} of shard ${shard.name} ${verb} not answer, and may hold what the others lack`;
 }

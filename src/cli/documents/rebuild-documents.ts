@@ -11,6 +11,7 @@ import type { CoordinatorSession } from "./coordinator-session.ts";
 import { firstDocument } from "./first-document.ts";
 import type { MadeDocument } from "./make-documents.ts";
 import { collectAccounts } from "./node-accounts.ts";
+import { restoredDocument } from "./restored-document.ts";
 
 export interface RebuildOptions {
   /** Goes on without members that do not answer. */
@@ -24,8 +25,8 @@ const PAUSE_MS = 250;
 
 /**
  * Makes the documents anew from what the nodes have seen, for a coordinator whose data were lost or restored from a backup (§2.14):
- * one epoch above all that any node knows. A document that is as new as the nodes' knowledge stays. Throws CommandFailure when a
- * member does not answer (unless forced), still leads, or when the coordinator is another cluster's.
+ * one epoch above all that any node knows. A document that is as new as the nodes' knowledge stays; in place of one that makes no
+ * sense, whose leader goes on leading, stands afterwards what the leader goes by. Throws CommandFailure when a member does not answer (unless forced), still leads, or when the coordinator is another cluster's.
  */
 export async function rebuildDocuments(
   session: CoordinatorSession,
@@ -43,17 +44,17 @@ export async function rebuildDocuments(
     const stored = present.shards.get(shard.name) ?? null;
     const own = accountsOf(shard, accounts);
     if (isInForce(stored, own)) continue;
-    const document = firstDocument({
+    const parts = {
       shard,
       accounts: own,
       minInSync: config.minInSync,
-      adopts: true,
       forces: options.forces,
-      present: stored?.document ?? null,
-      cause: "restart",
-      term: random.hex64(),
       token: `rebuild/${random.uuid()}`,
-    });
+    };
+    const restored = makesNoSense(stored) ? restoredDocument(parts) : null;
+    const outdated = stored?.document ?? null;
+    const document =
+      restored ?? firstDocument({ ...parts, adopts: true, present: outdated, cause: "restart", term: random.hex64() });
     if ("refusal" in document) refusals.push(document.refusal);
     else made.push({ shard: shard.name, document, revision: stored?.revision ?? NO_REVISION });
   }
@@ -78,7 +79,9 @@ async function accountsAtRest(
     const { accounts } = await collectAccounts(config, waitMs);
     const isLed = config.topology.shards.some((shard) => {
       const own = accountsOf(shard, accounts);
-      const isNeeded = !isInForce(present.shards.get(shard.name) ?? null, own);
+      const stored = present.shards.get(shard.name) ?? null;
+      // Nobody stops to lead because of a document that makes no sense.
+      const isNeeded = !isInForce(stored, own) && !makesNoSense(stored);
       return isNeeded && own.some(({ role }) => role === "leader");
     });
     if (!isLed || performance.now() > endMs) return accounts;
@@ -88,6 +91,10 @@ async function accountsAtRest(
 
 function accountsOf(shard: Shard, accounts: ReadonlyMap<string, NodeAccount>): NodeAccount[] {
   return shard.members.flatMap(({ node }) => accounts.get(node) ?? []);
+}
+
+function makesNoSense(stored: StoredShard | null): boolean {
+  return stored !== null && stored.document === null;
 }
 
 /** Whether the nodes go by this document: nobody has seen a newer one. */
