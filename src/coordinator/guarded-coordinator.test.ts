@@ -25,6 +25,7 @@ class World {
   clusterId: string | null = null;
   swapCount = 0;
   noteFailure: KvError | null = null;
+  readonly said: string[] = [];
   readonly guard: GuardedCoordinator;
 
   constructor() {
@@ -48,7 +49,12 @@ class World {
         this.clusterId = clusterId;
       },
     };
-    this.guard = new GuardedCoordinator({ coordinator, cluster: "test", memory, logger: silentLogger });
+    const say =
+      (level: string) =>
+      (message: string): number =>
+        this.said.push(`${level}: ${message}`);
+    const logger = { ...silentLogger, info: say("info"), warn: say("warn") };
+    this.guard = new GuardedCoordinator({ coordinator, cluster: "test", memory, logger });
   }
 
   swap(): SwapResult {
@@ -69,6 +75,20 @@ class World {
 }
 
 describe("a node's coordinator", () => {
+  test("without documents is no alarm for a node that has never seen one, and is one afterwards", () => {
+    const world = new World();
+    world.meta = ABSENT;
+    world.document = ABSENT;
+    world.read();
+    assert.deepEqual(world.said.splice(0), ["info: The coordinator answers; it has no document of this shard yet"]);
+    world.meta = metaOf(OURS);
+    world.document = DOCUMENT;
+    world.read();
+    world.document = ABSENT;
+    world.read();
+    assert.deepEqual(world.said, ["info: The coordinator answers", "warn: The coordinator is of no use at the moment"]);
+  });
+
   test("is never sent a change of another cluster's documents, nor one while it cannot be told whose they are", () => {
     const world = new World();
     world.read();

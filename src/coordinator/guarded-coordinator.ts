@@ -109,8 +109,11 @@ export class GuardedCoordinator implements Coordinator {
     const trouble = troubleOf(result);
     if (trouble === this.#trouble) return;
     this.#trouble = trouble;
-    const { logger, cluster } = this.#parts;
-    if (trouble === null) logger.info("The coordinator answers", { cluster });
+    const { logger, cluster, memory } = this.#parts;
+    // Before its first document a cluster has none: it is about to be made.
+    const isExpected = result.kind === "absent" && memory.clusterId === null;
+    if (isExpected) logger.info("The coordinator answers; it has no document of this shard yet", { cluster });
+    else if (trouble === null) logger.info("The coordinator answers", { cluster });
     else logger.warn("The coordinator is of no use at the moment", { reason: trouble });
   }
 }

@@ -211,7 +211,8 @@ export class CoordinatedRoles implements Roles {
         `The coordinator has no document of shard ${shard.name} (from static mode? kv init --adopt)`,
       );
     }
-    this.#waitFor(`The coordinator knows nothing of shard ${shard.name}; make its document: kv init`);
+    const cure = "kv up makes it as soon as all nodes answer, otherwise kv init does";
+    this.#waitFor(`The coordinator has no document of shard ${shard.name} yet: ${cure}`, true);
   }
 
   /** Rule C5: what was seen once cannot be older than the truth. */
@@ -386,10 +387,10 @@ export class CoordinatedRoles implements Roles {
     });
   }
 
-  #waitFor(reason: string): void {
+  #waitFor(reason: string, isExpected = false): void {
     const { duty } = this.duties;
     if (duty.kind === "waiting" && duty.reason === reason) return;
-    if (duty.kind === "waiting") this.duties.wait(reason);
+    if (duty.kind === "waiting") this.duties.wait(reason, isExpected);
     else this.duties.leave(() => this.duties.wait(reason), reason);
   }
 }

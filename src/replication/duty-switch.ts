@@ -129,10 +129,10 @@ export class DutySwitch {
     follower.start();
   }
 
-  /** Serves nobody, for the reason given. */
-  wait(reason: string): void {
+  /** Serves nobody, for the reason given; `isExpected` where nothing is wrong. */
+  wait(reason: string, isExpected = false): void {
     this.#duty = { kind: "waiting", reason, sinceMs: this.#parts.env.clock.nowMs() };
-    this.#parts.env.logger.warn(reason);
+    this.#parts.env.logger[isExpected ? "info" : "warn"](reason);
   }
 
   /** Waits until the disk has room for the state file; then `retry`, by default the decision what to be. */

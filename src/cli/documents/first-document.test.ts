@@ -116,7 +116,7 @@ describe("the first document of a shard", () => {
     });
     assert.deepEqual(result, {
       refusal: "b:1 and c:1 of shard Mumbai do not answer, and may hold what the others lack",
-      isSilence: true,
+      silent: ["b:1", "c:1"],
     });
   });
 

@@ -25,8 +25,8 @@ export interface FirstDocumentParts {
 /** Why a shard must not have a document yet: a sentence without its end, naming the shard. */
 export interface DocumentRefusal {
   readonly refusal: string;
-  /** Only members that do not answer stand in the way. */
-  readonly isSilence: boolean;
+  /** Those that do not answer, where only they stand in the way; else none. */
+  readonly silent: readonly NodeName[];
 }
 
 export type FirstDocument = ShardDocument | DocumentRefusal;
@@ -45,17 +45,17 @@ export function firstDocument(parts: FirstDocumentParts): FirstDocument {
     .map(({ node }) => node)
     .filter((node) => !accounts.some(({ store }) => store.node === node));
   const refusal = refusalOf(parts);
-  if (refusal !== null) return { refusal, isSilence: false };
-  if (silent.length > 0 && !forces) return { refusal: silenceOf(shard, silent), isSilence: true };
+  if (refusal !== null) return { refusal, silent: [] };
+  if (silent.length > 0 && !forces) return { refusal: silenceOf(shard, silent), silent };
   const emptied = emptiedMembers(accounts);
-  if (emptied.length > 0 && !forces) return { refusal: lossOf(shard, emptied), isSilence: false };
+  if (emptied.length > 0 && !forces) return { refusal: lossOf(shard, emptied), silent: [] };
   const whole = accounts.filter(({ complete }) => complete).sort(byLogEnd);
   const [highest] = whole;
-  if (highest === undefined) return { refusal: `No copy of shard ${shard.name} is whole`, isSilence: false };
+  if (highest === undefined) return { refusal: `No copy of shard ${shard.name} is whole`, silent: [] };
   const damaged = accounts.find((account) => !account.complete && byLogEnd(account, highest) < 0);
   if (damaged !== undefined && !forces) {
     const what = "has the longest log, but its copy is damaged or not finished";
-    return { refusal: `${damaged.store.node} of shard ${shard.name} ${what}`, isSilence: false };
+    return { refusal: `${damaged.store.node} of shard ${shard.name} ${what}`, silent: [] };
   }
   const equals = whole.filter((account) => byLogEnd(account, highest) === 0);
   return documentOf(parts, equals, silent.length > 0 || emptied.length > 0 || damaged !== undefined);

@@ -33,13 +33,22 @@ export async function makeDocumentsAtStart({ config, isOver, say }: FirstStartPa
       if (isNews || performance.now() > reportAtMs) {
         isUrgent &&= !isNews;
         reportAtMs = performance.now() + REPORT_MS;
-        say(`The cluster's documents are still to be made: ${obstacle.message}`);
+        say(waitingFor(obstacle));
       }
       await sleep(PAUSE_MS);
     }
   } finally {
     session.close();
   }
+}
+
+/** What a start waits for is no failure: only documents that were there and are gone need somebody to act. */
+export function waitingFor(obstacle: Error): string {
+  if (obstacle instanceof DocumentsGone) return `The cluster's documents cannot be made: ${obstacle.message}`;
+  if (obstacle instanceof MembersSilent) {
+    return `The cluster starts for the first time as soon as all its nodes answer; still waiting for ${obstacle.silent.join(", ")}`;
+  }
+  return `Still waiting for the coordinator: ${obstacle.message}`;
 }
 
 /** null when they are there; else what passes, perhaps. */

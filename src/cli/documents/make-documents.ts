@@ -1,5 +1,6 @@
 import { SystemRandom } from "../../base/random.ts";
 import { NO_REVISION } from "../../coordinator/coordinator.ts";
+import type { NodeName } from "../../model/position.ts";
 import type { ShardDocument } from "../../model/shard-document.ts";
 import type { NodeAccount } from "../../node/gateway.ts";
 import type { ClusterConfig } from "../../server/config.ts";
@@ -25,6 +26,12 @@ export interface MadeDocument {
 /** Nothing stands in the way but members that do not answer: they may soon. */
 export class MembersSilent extends CommandFailure {
   override readonly name: string = "MembersSilent";
+  readonly silent: readonly NodeName[];
+
+  constructor(message: string, silent: readonly NodeName[]) {
+    super(message);
+    this.silent = silent;
+  }
 }
 
 /** The members have gone by documents that are not there any more: others may only be made by who knows why. */
@@ -89,5 +96,7 @@ function failureOf(refusals: readonly DocumentRefusal[], adopts: boolean): Comma
     ? "no document was made"
     : "no document was made; data of static mode are taken over with: kv init --adopt";
   const message = [...refusals.map(({ refusal }) => refusal), advice].join("\n  ");
-  return refusals.every(({ isSilence }) => isSilence) ? new MembersSilent(message) : new CommandFailure(message);
+  const areSilent = refusals.every(({ silent }) => silent.length > 0);
+  const everySilent = refusals.flatMap(({ silent }) => silent);
+  return areSilent ? new MembersSilent(message, everySilent) : new CommandFailure(message);
 }

@@ -58,7 +58,7 @@ describe("the document of a leader that goes on without one", () => {
   test("waits for members that do not answer, unless forced: one of them may have been promoted", () => {
     assert.deepEqual(restore([LEADER]), {
       refusal: "a:1 of shard Mumbai does not answer, and may hold what the others lack",
-      isSilence: true,
+      silent: ["a:1"],
     });
     const forced = restore([LEADER], true);
     assert(forced !== null && "epoch" in forced);

@@ -34,7 +34,7 @@ export function restoredDocument(parts: RestoredDocumentParts): ShardDocument | 
   if (!isLatest || inSync.length < leadership.inSync.length) return null;
   const members = shard.members.map(({ node }) => node);
   const silent = members.filter((node) => !accounts.some(({ store }) => store.node === node));
-  if (silent.length > 0 && !forces) return { refusal: silenceOf(shard, silent), isSilence: true };
+  if (silent.length > 0 && !forces) return { refusal: silenceOf(shard, silent), silent };
   return {
     version: setVersion + 1,
     epoch,
