@@ -42,6 +42,7 @@ export function readPromotionReport(members: JsonMembers): PromotionReport {
     shard: members.text("shard"),
     node: members.text("node"),
     done: members.flag("done"),
+    ledAlready: members.flag("led_already"),
     findings: members.texts("findings"),
     refusal: members.textOrNull("refusal"),
     epoch: members.number("epoch"),

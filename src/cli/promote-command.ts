@@ -97,10 +97,11 @@ async function request(client: ClusterClient, options: PromoteOptions): Promise<
 }
 
 function renderReport(report: PromotionReport, isDryRun: boolean): string {
-  const { shard, node, done, findings, refusal, epoch } = report;
+  const { shard, node, done, ledAlready, findings, refusal, epoch } = report;
   const lines = findings.map((finding) => `- ${finding}`);
   if (done) lines.push(styleText("green", `${node} leads ${shard} in epoch ${epoch}`));
   else if (refusal !== null) lines.push(styleText("red", `Against it: ${refusal}`));
+  else if (isDryRun && ledAlready) lines.push(styleText("green", `${node} leads ${shard} already, in epoch ${epoch}`));
   else if (isDryRun) lines.push(styleText("green", `Nothing stands against promoting ${node} to lead ${shard}`));
   return lines.join("\n");
 }

@@ -92,6 +92,8 @@ export interface PromotionReport {
   readonly shard: string;
   readonly node: NodeName;
   readonly done: boolean;
+  /** The node led before it was asked to. */
+  readonly ledAlready: boolean;
   /** Sentences for the operator, in order. */
   readonly findings: readonly string[];
   /** Why it was refused, or would be; null when nothing stands against it. */

@@ -142,6 +142,7 @@ const PROMOTION_REPORT: Readers<PromotionReport> = {
   shard: text,
   node: text,
   done: truth,
+  ledAlready: truth,
   findings: list(text),
   refusal: orNull(text),
   epoch: number,

@@ -73,7 +73,16 @@ test("answers about members, copies and promotions survive their encoding, and e
   assert.deepEqual(decodeAnswer(encodeAnswer(answer), readStatusAnswer), answer);
   const copy = { role: "replica", version: null, lagEntries: 3, lagMs: 4.5 } as const;
   assert.deepEqual(decodeAnswer(encodeAnswer(copy), readCopyAnswer), copy);
-  const report = { shard: "a", node: "b", done: false, findings: ["x"], refusal: "y", epoch: 3, missingEntries: 1 };
+  const report = {
+    shard: "a",
+    node: "b",
+    done: false,
+    ledAlready: false,
+    findings: ["x"],
+    refusal: "y",
+    epoch: 3,
+    missingEntries: 1,
+  };
   assert.deepEqual(decodeAnswer(encodeAnswer(report), readPromotionReport), report);
   const error = decodeAnswer(
     encodeAnswer(new KvError("PROMOTION_REFUSED", "no", { details: { behind: 3 } })),

@@ -104,6 +104,18 @@ describe("the operator's word that a member shall lead, with a coordinator", () 
     assert.ok(world.told.findings.some((finding) => finding.includes("in sync are a, b")));
   });
 
+  test("does nothing for who leads already, and says so", () => {
+    for (const dryRun of [true, false]) {
+      const world = new World(DOCUMENT);
+      world.ledEpoch = 5;
+      world.run({ dryRun });
+      assert.deepEqual([world.told.refusal, world.told.done, world.told.ledAlready], [null, !dryRun, true]);
+      const change = dryRun ? "would change nothing" : "changed nothing";
+      assert.equal(world.told.findings.at(-1), `b leads already: the promotion ${change}`);
+      assert.deepEqual(world.sent, []);
+    }
+  });
+
   test("says that the coordinator does not answer, or knows nothing of the shard", () => {
     const down = new World(DOCUMENT);
     down.coordinator.isReadable = false;

@@ -54,6 +54,7 @@ export class CoordinatedPromotion {
   #known: KnownDocument | null = null;
   #isEnded = false;
   #missingEntries = 0;
+  #ledAlready = false;
 
   constructor(parts: CoordinatedPromotionParts) {
     this.#parts = parts;
@@ -95,7 +96,7 @@ export class CoordinatedPromotion {
     const { document } = reading.known;
     const answered = accounts.answered();
     this.#tellWhatIs(document, answered);
-    if (this.#parts.ledEpoch() !== null) return this.#succeed();
+    if (this.#parts.ledEpoch() !== null) return this.#leaveAsItIs();
     const way = this.#wayFor(document, answered);
     if (typeof way === "object") return this.#finish(way.refusal);
     if (request.dryRun) return this.#finish(null);
@@ -161,6 +162,15 @@ export class CoordinatedPromotion {
     look();
   }
 
+  /** What is asked for is so already. */
+  #leaveAsItIs(): void {
+    const { config, request } = this.#parts;
+    const change = request.dryRun ? "would change nothing" : "changed nothing";
+    this.#findings.push(`${config.node} leads already: the promotion ${change}`);
+    this.#ledAlready = true;
+    this.#finish(null, !request.dryRun);
+  }
+
   #succeed(): void {
     const { config } = this.#parts;
     const epoch = this.#parts.ledEpoch();
@@ -181,6 +191,7 @@ export class CoordinatedPromotion {
       shard: config.shard.name,
       node: request.node,
       done: isDone,
+      ledAlready: this.#ledAlready,
       findings: this.#findings,
       refusal,
       epoch: ledEpoch() ?? this.#known?.document.epoch ?? 0,

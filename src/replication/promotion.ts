@@ -55,6 +55,7 @@ export class Promotion {
   #step: "gathering" | "stepping-down" | "fetching" | "storing" | "done" = "gathering";
   #missingEntries = 0;
   #isLeaderGone = false;
+  #ledAlready = false;
   /** Tells answers to this promotion from those to an earlier one. */
   readonly #id: number;
 
@@ -119,6 +120,7 @@ export class Promotion {
       );
     }
     const leader = this.#known?.leader.node ?? null;
+    this.#ledAlready = leader === config.node;
     this.#isLeaderGone = leader !== config.node && !this.#answered.some((one) => this.#isLeadersStore(one));
     if (this.#isLeaderGone && leader !== null) {
       const isWiped = this.#answered.some((one) => one.store.node === leader);
@@ -127,6 +129,10 @@ export class Promotion {
           ? `Leader ${leader} answers, but the store that it led with is gone or damaged`
           : `Leader ${leader} does not answer; make sure that it is stopped: nothing else keeps clients from it`,
       );
+    }
+    if (this.#ledAlready) {
+      const effect = "a promotion begins a new epoch, without the in-sync members that do not answer";
+      this.#findings.push(`${config.node} leads already: ${effect}`);
     }
     const refusal = this.#refusalReason();
     if (refusal !== null || request.dryRun) return this.#finish(refusal, false);
@@ -306,6 +312,7 @@ export class Promotion {
       shard: config.shard.name,
       node: request.node,
       done: isDone,
+      ledAlready: this.#ledAlready,
       findings: this.#findings,
       refusal,
       epoch: this.#leadership?.epoch ?? this.#known?.epoch ?? 0,

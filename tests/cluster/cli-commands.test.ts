@@ -185,6 +185,10 @@ describe("the client commands", () => {
     const dry = await kv([...words, "--dry-run"]);
     assert.equal(dry.exitCode, 0, dry.stderr);
     assert.match(dry.stdout, /Nothing stands against promoting/);
+    const again = await kv(["promote", "--shard", leader?.shard ?? "", "--node", leader?.name ?? "", "--dry-run"]);
+    assert.equal(again.exitCode, 0, again.stderr);
+    assert.match(again.stdout, new RegExp(`${leader?.name} leads already: a promotion begins a new epoch`));
+    assert.match(again.stdout, new RegExp(`^${leader?.name} leads ${leader?.shard} already, in epoch \\d+$`, "m"));
     assert.match((await kv(["status"])).stdout, new RegExp(`${leader?.name} +leader`));
   });
 

@@ -191,6 +191,7 @@ export class MemoryGateway implements Gateway {
       shard: request.shard,
       node: request.node,
       done: refusal === null && !request.dryRun,
+      ledAlready: refusal === null,
       findings: ["Every member answered"],
       refusal,
       epoch: 1,

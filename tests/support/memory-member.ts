@@ -201,7 +201,16 @@ export class MemoryMember implements LocalMember {
     const { shard, node } = this.#parts;
     if (!request.dryRun) shard.lead(node);
     const { epoch } = shard;
-    done({ shard: shard.name, node, done: !request.dryRun, findings: [], refusal: null, epoch, missingEntries: 0 });
+    done({
+      shard: shard.name,
+      node,
+      done: !request.dryRun,
+      ledAlready: false,
+      findings: [],
+      refusal: null,
+      epoch,
+      missingEntries: 0,
+    });
   }
 
   #reply(operation: Operation, options: RequestOptions): Reply {
