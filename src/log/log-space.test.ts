@@ -21,6 +21,7 @@ function checkFullDisk(): void {
   const written = fillDisk(fixture);
   assert.ok(written.length > 50, "there was room for a while");
   assert.equal(fixture.log.roomFor(400), "full");
+  assert.ok(fixture.log.roomAheadBytes < 400);
   assert.equal(fixture.log.lastSequence, written.length, "a refused write left nothing behind");
   assert.deepEqual(fixture.fatal, [], "a full disk is not fatal");
   assert.deepEqual(readAll(fixture.log), written, "reads go on");
@@ -33,6 +34,7 @@ function checkFullDisk(): void {
   fixture.disk.faults.capacityBytes = 400_000;
   fixture.timers.advance(10_000);
   assert.ok(wasTold, "who waits for room is called");
+  assert.ok(fixture.log.roomAheadBytes > 400);
   assert.equal(fixture.log.roomFor(400), "yes", "without a restart");
   written.push(...fixture.write(1, 300));
   fixture.flush();

@@ -63,6 +63,8 @@ export interface Log {
 
   /** Whether `entryBytes` more can be appended. Asked before every append: there is nothing to roll back afterwards (S4). */
   roomFor(entryBytes: number): Room;
+  /** Bytes of entries that another segment could take, by the disk's free space: 0 when the disk is too full for any. Asks the disk. */
+  readonly roomAheadBytes: number;
   /** Called once when the answer to `roomFor` may have changed from "preparing" or "full". */
   whenRoomChanges(run: () => void): void;
 

@@ -64,6 +64,12 @@ export class SegmentPreparer {
     return this.#ready;
   }
 
+  /** How large another file could be at most, by the disk's free space. */
+  get affordableBytes(): number {
+    const { disk, directory } = this.#place;
+    return floorTo(disk.freeBytes(directory) / FREE_SPACE_SHARE);
+  }
+
   /** Hands the ready file over. */
   take(): PreparedFile | null {
     const ready = this.#ready;
@@ -102,7 +108,7 @@ export class SegmentPreparer {
 
   #make(wish: SegmentWish): Room {
     const { disk, directory } = this.#place;
-    const affordableBytes = floorTo(disk.freeBytes(directory) / FREE_SPACE_SHARE);
+    const { affordableBytes } = this;
     const sizeBytes = Math.max(wish.bytesMin, Math.min(wish.bytesWanted, affordableBytes));
     const roundedBytes = Math.ceil(sizeBytes / SIZE_STEP_BYTES) * SIZE_STEP_BYTES;
     if (roundedBytes > affordableBytes) {

@@ -26,6 +26,8 @@ const PREPARE_AT_FILL = 0.25;
 /** Leaderships that may begin between asking for a segment and using it: its header must have room for them. */
 const EPOCHS_TO_COME = 8;
 const READ_ALL_STEP_BYTES = 1024 * 1024;
+/** Nobody needs to know of more. */
+const ROOM_BYTES_TOLD_MAX = 2 ** 30;
 
 /**
  * The log as segment files of one directory (storage.md, The log).
@@ -126,6 +128,13 @@ export class SegmentedLog implements Log {
     if (this.#hasFailed) return "full";
     if (mutant("M66") || entryBytes <= this.#active.roomBytes) return "yes";
     return this.#preparer.request(this.#wishFor(entryBytes));
+  }
+
+  get roomAheadBytes(): number {
+    const { bytesMin } = this.#wishFor(0);
+    const { affordableBytes } = this.#preparer;
+    if (this.#hasFailed || affordableBytes < bytesMin) return 0;
+    return Math.min(affordableBytes - this.#overheadBytes, ROOM_BYTES_TOLD_MAX);
   }
 
   whenRoomChanges(run: () => void): void {
@@ -277,9 +286,12 @@ export class SegmentedLog implements Log {
 
   #wishFor(entryBytes: number): SegmentWish {
     const { segmentBytesFirst, segmentBytesMax } = this.#sizes;
-    const overheadBytes = segmentOverheadBytes(this.#epochs.marks.length + EPOCHS_TO_COME) + BATCH_HEADER_BYTES;
-    const bytesMin = Math.max(entryBytes, segmentBytesFirst / 16) + overheadBytes;
+    const bytesMin = Math.max(entryBytes, segmentBytesFirst / 16) + this.#overheadBytes;
     return { bytesMin, bytesWanted: Math.min(this.#active.header.sizeBytes * 2, segmentBytesMax) };
+  }
+
+  get #overheadBytes(): number {
+    return segmentOverheadBytes(this.#epochs.marks.length + EPOCHS_TO_COME) + BATCH_HEADER_BYTES;
   }
 
   #newSalt(): number {

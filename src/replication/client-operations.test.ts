@@ -310,6 +310,8 @@ describe("a write that is refused", () => {
     assert.notEqual(refusedAt, null);
     assert.equal(world.fixture.read(`k${refusedAt}`), null);
     world.refuses(set("k", value), "DISK_FULL");
+    const missing = world.operations.shortage.measure();
+    assert.ok(missing !== null && missing.forMs >= 1500 && missing.bytes > value.length, JSON.stringify(missing));
     const [read] = world.ask(get("k0"));
     world.settle();
     assert.equal(read()?.ok, true);
@@ -318,6 +320,7 @@ describe("a write that is refused", () => {
     world.ask(set("k", value));
     world.timers.advance(1000);
     world.accepts(set("k", value));
+    assert.equal(world.operations.shortage.measure(), null);
     assert.deepEqual(world.fixture.fatal, []);
   });
 });

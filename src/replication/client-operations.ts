@@ -24,6 +24,7 @@ import { isHeldBy } from "./position-check.ts";
 import type { Beacon } from "./read-lease.ts";
 import { diskFull, notHeld, segmentMissing, treeBehind } from "./operation-refusals.ts";
 import type { NamedOperation, RequestIds } from "./request-ids.ts";
+import { RoomShortage } from "./room-shortage.ts";
 import { UncommittedTail } from "./uncommitted-tail.ts";
 
 /** What client operations need of the leadership that they belong to. */
@@ -72,6 +73,7 @@ export class ClientOperations {
   #isAwaitingRoom = false;
   /** Since when operations have waited for the log's next segment; null when none does. */
   #segmentMissingSinceMs: number | null = null;
+  readonly shortage: RoomShortage;
   /** Why everything waits: the leadership is about to be handed over. */
   #isHeld = false;
   #isEnded = false;
@@ -79,6 +81,7 @@ export class ClientOperations {
 
   constructor(parts: ClientOperationsParts) {
     this.#parts = parts;
+    this.shortage = new RoomShortage(parts.clock, parts.store);
   }
 
   execute(operation: Operation, options: RequestOptions, done: ReplyCallback): void {
@@ -201,6 +204,7 @@ export class ClientOperations {
     const bytes = sizeOf(mutations);
     const refused = this.#refusal(bytes, options);
     const room = refused === null ? this.#roomFor(bytes) : "full";
+    if (refused === null && room !== "yes") this.shortage.note(bytes);
     if (room === "preparing") return false;
     if (room === "full") {
       done(refusal(refused ?? diskFull()));
@@ -294,6 +298,7 @@ export class ClientOperations {
 
   #append(body: EntryBody, bytes: number): Sequence {
     const sequence = this.#parts.store.append(this.#parts.epoch, body);
+    this.shortage.end();
     this.#uncommitted.append(sequence, bytes, this.#parts.clock.nowMs());
     return sequence;
   }

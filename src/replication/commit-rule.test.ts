@@ -68,6 +68,7 @@ function session(node: string, durable: Sequence, changes: Partial<ReplicaSessio
     parked: null,
     parkedSinceMs: 0,
     isNudged: false,
+    roomBytes: 0,
     isLeaving: false,
     boot: "boot",
     ...changes,

@@ -4,7 +4,7 @@ import type { KvError } from "../model/errors.ts";
 import { isSameStore, type Leadership } from "../model/leadership.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { NodeName } from "../model/position.ts";
-import { leadershipOf, type ShardChange, type ShardDocument } from "../model/shard-document.ts";
+import { leadershipOf, type ShardDocument } from "../model/shard-document.ts";
 import type { PromotionReport, PromotionRequest } from "../model/status.ts";
 import type { Accounts } from "./accounts.ts";
 import { Candidacy, isElectable } from "./candidacy.ts";
@@ -19,6 +19,7 @@ import type { MemberLink } from "./member-link.ts";
 import type { HandedOver, StoreLeadership } from "./messages.ts";
 import { hasRoomFor } from "./no-room.ts";
 import { type Office, PlannedChanges } from "./planned-changes.ts";
+import { reasonToLead } from "./reason-to-lead.ts";
 import type { Roles, RolesParts } from "./roles.ts";
 import type { ChangeOutcome, KnownDocument, RegisterReading, ShardRegister } from "./shard-register.ts";
 import { hasStartOf } from "./startup-decision.ts";
@@ -36,12 +37,6 @@ export interface CoordinatedRolesParts extends RolesParts {
 const READ_LEADING_MS = 1000;
 const READ_FOLLOWING_MS = 2000;
 const READ_WAITING_MS = 250;
-const REASON_TO_LEAD: Partial<Record<ShardChange, string>> = {
-  restart: "it is the shard's leader, and its process has started",
-  promote: "the leader before it does not answer any more",
-  handover: "the leader before it has handed over",
-  unclean: "the operator accepted that writes may be lost",
-};
 /** After an attempt that came to nothing; with a random part as long again. */
 const CANDIDACY_PAUSE_MS = 250;
 
@@ -92,7 +87,7 @@ export class CoordinatedRoles implements Roles {
       office: () => this.#office,
       decide,
       lead: (known) => this.#lead(known, true),
-      giveWay: (known) => this.#giveWay(known),
+      giveWay: (known, reason) => this.#giveWay(known, reason),
     });
   }
 
@@ -137,6 +132,7 @@ export class CoordinatedRoles implements Roles {
   }
 
   onTick(): void {
+    this.#changes.relieve();
     if (this.#env.clock.nowMs() - this.#readMs >= this.#readIntervalMs()) this.#read();
   }
 
@@ -270,11 +266,11 @@ export class CoordinatedRoles implements Roles {
   }
 
   /** This member has handed over: the successor hears so at once, and is followed. */
-  #giveWay({ document }: KnownDocument): void {
+  #giveWay({ document }: KnownDocument, reason: string): void {
     const leadership = leadershipOf(document);
     this.#noteLeader(leadership);
     this.#link.send(document.leader.node, "NOT_LEADER", { seenEpoch: document.epoch, leadership });
-    this.duties.leave(() => this.decide(), `it handed over to ${document.leader.node}`);
+    this.duties.leave(() => this.decide(), reason);
   }
 
   /** The document names this very store: it led before, or was handed the leadership (§2.9, Restart and Handover). */
@@ -315,7 +311,7 @@ export class CoordinatedRoles implements Roles {
   #lead(known: KnownDocument, isPromotion: boolean): void {
     const isOver = known.document.epoch <= this.#memory.state.seenEpoch.epoch && !mutant("M27");
     if (isOver) return this.decide();
-    const reason = REASON_TO_LEAD[known.document.cause] ?? "the coordinator's document names it";
+    const reason = reasonToLead(known.document.cause);
     this.duties.lead(leadershipOf(known.document), { isPromotion, reason }, this.#mandate(known));
   }
 

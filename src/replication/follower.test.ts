@@ -79,6 +79,22 @@ describe("A replica", () => {
     assert.equal(fixture.last("PULL").header.fromSeq, 2);
   });
 
+  it("tells its leader what room its disk has (S4)", () => {
+    const replica = new Replica();
+    const { fixture } = replica;
+    replica.start();
+    replica.welcome(leadershipOf(1));
+    replica.send(startOf(1, 1), 1);
+    assert.ok(fixture.last("PULL").header.room > MIB);
+    assert.ok(fixture.last("HBACK").header.room > MIB);
+    fixture.disk.faults.capacityBytes = 0;
+    fixture.advance(200);
+    replica.send(entryOf(1, 2, 100), 1);
+    assert.equal(fixture.last("PULL").header.room, 0);
+    assert.equal(fixture.last("HBACK").header.room, 0);
+    assert.equal(fixture.store.durableSequence, 2, "what its present segment holds it still takes");
+  });
+
   it("copies anew when what its rows were being made whole with is given up", () => {
     const replica = new Replica();
     const { fixture } = replica;

@@ -2,7 +2,6 @@ import type { Timer } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
 import { EntryFormatError } from "../model/entry.ts";
 import type { Leadership } from "../model/leadership.ts";
-import { LIMITS } from "../model/limits.ts";
 import type { NodeName, Sequence } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import { Bootstrap } from "./bootstrap.ts";
@@ -10,14 +9,22 @@ import { cutInputs, decideCut, haltReason } from "./cut-decision.ts";
 import { BeaconEcho, type FollowerPromise } from "./follower-promise.ts";
 import { keepEntriesBehind } from "./keep-discarded.ts";
 import { LeaderRefusal } from "./leader-refusal.ts";
-import { logEndOf } from "./member-account.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
-import { greetingOf, isWhole } from "./greeting.ts";
+import { demandOf, greetingOf } from "./greeting.ts";
 import { hasRoomFor } from "./no-room.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import { ReplicaLag } from "./replica-lag.ts";
-import type { Diverged, Entries, Heartbeat, IncomingMessage, Range, Refused, Welcome } from "./messages.ts";
+import type {
+  Diverged,
+  Entries,
+  Heartbeat,
+  HeartbeatAck,
+  IncomingMessage,
+  Range,
+  Refused,
+  Welcome,
+} from "./messages.ts";
 
 /** What following is made of. */
 export interface FollowerParts {
@@ -45,7 +52,6 @@ const GREETING_REPEAT_MS = 500;
 const SILENCE_MS = 1500;
 /** A pull without an answer for this long is sent again. */
 const PULL_REPEAT_MS = 2500;
-const PULL_WAIT_MS = 1000;
 
 /**
  * A replica's side of the pull protocol (§2.6): greets the leader, pulls entries, appends and flushes them, confirms.
@@ -72,6 +78,8 @@ export class Follower {
   readonly refusal: LeaderRefusal;
   readonly #window: ReceiveWindow = new ReceiveWindow();
   #bootstrap: Bootstrap | null = null;
+  /** As of the last tick: whoever asks the disk with every message asks too often. */
+  #roomBytes = 0;
   #isEnded = false;
   #timer: Timer | null = null;
 
@@ -252,6 +260,7 @@ export class Follower {
 
   #tick(): void {
     const nowMs = this.#parts.env.clock.nowMs();
+    this.#roomBytes = this.#parts.store.log.roomAheadBytes;
     if (this.#phase === "greeting") {
       if (nowMs - this.#greetedMs < GREETING_REPEAT_MS) return;
       this.#greet();
@@ -281,25 +290,13 @@ export class Follower {
 
   #pull(): void {
     const { env, store, link, leader } = this.#parts;
+    const knownCommit = this.#knownCommit;
     if (this.#isPullOpen || this.#isAwaitingRoom || this.#sid === "" || store.memtable.isFull) return;
     if (this.#window.isFull) return;
     this.#isPullOpen = true;
     this.#lag.onEcho(this.#echo.last);
     this.#pulledMs = env.clock.nowMs();
-    const end = logEndOf(store);
-    link.send(leader, "PULL", {
-      sid: this.#sid,
-      epoch: this.#leadership?.epoch ?? 0,
-      fromSeq: end.lastSequence + 1,
-      lastEpoch: end.lastEpoch,
-      lastTerm: end.lastTerm,
-      durable: this.#durable(),
-      complete: isWhole(env),
-      echo: this.#echo.last,
-      maxBytes: LIMITS.pullBytesMax,
-      waitMs: PULL_WAIT_MS,
-      knownCommit: this.#knownCommit,
-    });
+    link.send(leader, "PULL", { ...this.#standing(), ...demandOf(this.#parts), knownCommit });
   }
 
   /** The log has no room for what came: it is dropped, and asked for again when there is some. */
@@ -314,17 +311,15 @@ export class Follower {
   #acknowledge(): void {
     if (this.#isEnded || this.#sid === "") return;
     this.#lag.onEcho(this.#echo.last);
-    this.#parts.link.send(this.#parts.leader, "HBACK", {
-      sid: this.#sid,
-      epoch: this.#leadership?.epoch ?? 0,
-      durable: this.#durable(),
-      echo: this.#echo.last,
-    });
+    this.#parts.link.send(this.#parts.leader, "HBACK", this.#standing());
   }
 
-  /** Flushed, never merely received (M02). */
-  #durable(): Sequence {
-    return mutant("M02") ? this.#parts.store.lastSequence : this.#parts.store.durableSequence;
+  /** What every message of the stream tells the leader. Flushed, never merely received (M02). */
+  #standing(): HeartbeatAck {
+    const { store } = this.#parts;
+    const durable = mutant("M02") ? store.lastSequence : store.durableSequence;
+    const epoch = this.#leadership?.epoch ?? 0;
+    return { sid: this.#sid, epoch, durable, echo: this.#echo.last, room: this.#roomBytes };
   }
 
   #heard(beacon: number): void {

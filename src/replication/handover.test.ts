@@ -90,6 +90,16 @@ describe("a handover", () => {
     ]);
   });
 
+  test("for want of room asks for a successor that has it, and says when there is none", () => {
+    const world = new World({ successor: null, roomBytes: 700 });
+    world.handover.start();
+    assert.deepEqual(world.asked.at(-1), [null, 700]);
+    const alone = new World({ successor: null, roomBytes: 700 });
+    alone.successor = null;
+    alone.handover.start();
+    assert.deepEqual(alone.told, ["not done: no other member of the in-sync set is connected and has room"]);
+  });
+
   test("of a leadership that ended meanwhile gives nothing back", () => {
     const world = new World();
     world.handover.start();
@@ -109,14 +119,20 @@ class World {
   readonly term = {
     isEnded: false,
     isSettled: true,
-    successor: (): StoreRef | null => this.successor,
+    successor: (...asked: [string | null, number]): StoreRef | null => {
+      this.asked.push(asked);
+      return this.successor;
+    },
     operations: { hold: (): void => void this.told.push("hold"), release: (): void => void this.told.push("release") },
   };
   readonly handover: Handover;
+  readonly asked: [string | null, number][] = [];
   successor: StoreRef | null = STORE;
   outcome: ((outcome: HandoverOutcome) => void) | null = null;
 
-  constructor() {
+  constructor(
+    to: { readonly successor: string | null; readonly roomBytes: number } = { successor: "b", roomBytes: 0 },
+  ) {
     this.handover = new Handover({
       env: { clock: this.timers, timers: this.timers },
       term: this.term,
@@ -128,7 +144,7 @@ class World {
       },
       lease: { suspend: (isSuspended) => this.told.push(isSuspended ? "suspend" : "resume") },
       register: this.register,
-      successor: "b",
+      ...to,
       stays: true,
       onHandedOver: ({ document }) => this.told.push(`gives way in epoch ${document.epoch}`),
       done: (refusal) => this.told.push(refusal === null ? "done" : `not done: ${refusal}`),

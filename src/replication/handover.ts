@@ -16,6 +16,8 @@ export interface HandoverParts {
   readonly register: Pick<ShardRegister, "isChanging">;
   /** Who shall lead; null: whoever of the set is ready. */
   readonly successor: NodeName | null;
+  /** What the successor's log must have room for, in bytes: more than 0 when this member's disk is full (rule S4). */
+  readonly roomBytes: number;
   /** Whether this member goes on as a replica; false when its process is about to stop. */
   readonly stays: boolean;
   /** It is certain that the successor leads; this member must leave its duty in this very step. */
@@ -87,11 +89,13 @@ export class Handover {
   }
 
   #choose(): StoreRef | null {
-    return this.#parts.term.successor(this.#parts.successor);
+    const { term, successor, roomBytes } = this.#parts;
+    return term.successor(successor, roomBytes);
   }
 
   #reasonWithoutSuccessor(): string {
-    const { successor } = this.#parts;
+    const { successor, roomBytes } = this.#parts;
+    if (roomBytes > 0) return "no other member of the in-sync set is connected and has room";
     if (successor === null) return "no other member of the in-sync set is connected";
     return `${successor} is not in the in-sync set, or not connected`;
   }

@@ -163,15 +163,16 @@ export class LeaderTerm {
   }
 
   /**
-   * Who of the in-sync set could lead next: `preferred`, or, when that is null, whoever has flushed most. Null when it is not
-   * connected, or nobody is.
+   * Who of the in-sync set could lead next: `preferred`, or, when that is null, whoever has flushed most; with room for
+   * `roomBytes` more. Null when it is not connected, or nobody is.
    */
-  successor(preferred: NodeName | null): StoreRef | null {
+  successor(preferred: NodeName | null, roomBytes: number): StoreRef | null {
     let best: ReplicaSession | null = null;
     for (const member of this.#set.leadership.inSync) {
       const session = this.#sessions.of(member.node);
       const isAsked = preferred === null || member.node === preferred;
       if (!isAsked || session === undefined || session.isLeaving || !counts(member, session)) continue;
+      if (session.roomBytes < roomBytes) continue;
       if (best === null || session.durable > best.durable) best = session;
     }
     return best?.store ?? null;

@@ -11,6 +11,8 @@ const count = (value: unknown): number => {
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
   throw new ProtocolError(`Expected a whole number, found ${describe(value)}`);
 };
+/** A field that messages of older nodes do not have. */
+const countOrZero = (value: unknown): number => (value === undefined ? 0 : count(value));
 /** A number that log entries hold in 32 bits. */
 const count32 = (value: unknown): number => {
   const read = count(value);
@@ -123,6 +125,7 @@ const FIELDS: { readonly [Type in MessageType]: Fields<Type> } = {
     maxBytes: count,
     waitMs: count,
     knownCommit: count,
+    room: countOrZero,
   },
   ENTRIES: {
     sid: text,
@@ -145,7 +148,7 @@ const FIELDS: { readonly [Type in MessageType]: Fields<Type> } = {
     logEnd: count,
     leadership: decodeLeadership,
   },
-  HBACK: { sid: text, epoch: epochNumber, durable: count, echo: count },
+  HBACK: { sid: text, epoch: epochNumber, durable: count, echo: count, room: countOrZero },
   LEAVING: { boot: text },
   DIVERGED: { sid: text, epoch: epochNumber, dEpoch: epochNumber, dTerm: term, dEndSeq: count },
   SNAPSHOT_NEEDED: { sid: text, epoch: epochNumber, logStart: count },

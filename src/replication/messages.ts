@@ -57,6 +57,8 @@ export interface Pull {
   readonly maxBytes: number;
   readonly waitMs: number;
   readonly knownCommit: Sequence;
+  /** Bytes of entries that another segment of its log could take, by the free space of its disk (rule S4). */
+  readonly room: number;
 }
 
 /** Replica → leader: acknowledges a flush or a heartbeat. */
@@ -65,6 +67,8 @@ export interface HeartbeatAck {
   readonly epoch: Epoch;
   readonly durable: Sequence;
   readonly echo: number;
+  /** As in `Pull`. */
+  readonly room: number;
 }
 
 /** Replica → leader: "this process, which said `boot` in its HELLO, is about to stop; do not wait for me". */

@@ -5,9 +5,10 @@ import type { PromotionReport, PromotionRequest } from "../model/status.ts";
 import { CoordinatedPromotion } from "./coordinated-promotion.ts";
 import type { CoordinatedSet } from "./coordinated-set.ts";
 import type { DutySwitch } from "./duty-switch.ts";
-import { Handover } from "./handover.ts";
+import { Handover, type HandoverParts } from "./handover.ts";
 import { leaderNews, misaddressedPromotion } from "./member-account.ts";
 import type { HandedOver } from "./messages.ts";
+import { Relief } from "./relief.ts";
 import type { RolesParts } from "./roles.ts";
 import type { KnownDocument, ShardRegister } from "./shard-register.ts";
 import type { PromisedLease } from "./term-lease.ts";
@@ -27,8 +28,14 @@ export interface PlannedChangesParts extends RolesParts {
   readonly decide: () => void;
   /** Begins the leadership that the document gives to this member. */
   readonly lead: (known: KnownDocument) => void;
-  /** Leaves the leadership to the successor that the document names. */
-  readonly giveWay: (known: KnownDocument) => void;
+  /** Leaves the leadership to the successor that the document names; `reason`: for people, as a sentence without its end. */
+  readonly giveWay: (known: KnownDocument, reason: string) => void;
+}
+
+/** To whom, and why, the leadership goes. */
+interface Succession extends Pick<HandoverParts, "successor" | "stays" | "roomBytes"> {
+  /** For people; null when somebody asked for it. */
+  readonly cause: string | null;
 }
 
 /** How long a process that is told to stop waits for others to take over what it does. */
@@ -45,9 +52,11 @@ export class PlannedChanges {
   readonly #parts: PlannedChangesParts;
   #handover: Handover | null = null;
   #promotion: CoordinatedPromotion | null = null;
+  readonly #relief: Relief;
 
   constructor(parts: PlannedChangesParts) {
     this.#parts = parts;
+    this.#relief = new Relief(parts.env.clock);
   }
 
   get isHandingOver(): boolean {
@@ -72,7 +81,9 @@ export class PlannedChanges {
       done();
     };
     const limit = timers.after(RETIRE_MS_MAX, finish);
-    if (duty.kind === "leading") return this.#handOver({ successor: null, stays: false }, finish);
+    if (duty.kind === "leading") {
+      return this.#handOver({ successor: null, stays: false, roomBytes: 0, cause: null }, finish);
+    }
     if (duty.kind !== "following") return finish();
     link.send(duty.follower.leader, "LEAVING", { boot });
     const look = (): void => {
@@ -82,8 +93,16 @@ export class PlannedChanges {
     look();
   }
 
+  /** Hands over when this member's disk is full and another one's is not (rule S4). To be called often. */
+  relieve(): void {
+    const { duty } = this.#parts.duties;
+    const roomBytes = duty.kind === "leading" && this.#handover === null ? this.#relief.due(duty.term) : null;
+    if (roomBytes === null) return;
+    this.#handOver({ successor: null, stays: true, roomBytes, cause: "the disk is full" }, () => {});
+  }
+
   onHandOver(from: NodeName, id: number): void {
-    this.#handOver({ successor: from, stays: true }, (refusal) => {
+    this.#handOver({ successor: from, stays: true, roomBytes: 0, cause: null }, (refusal) => {
       this.#parts.link.send(from, "HANDED_OVER", { id, refusal });
     });
   }
@@ -115,10 +134,7 @@ export class PlannedChanges {
     this.#promotion.start();
   }
 
-  #handOver(
-    to: { readonly successor: NodeName | null; readonly stays: boolean },
-    done: (refusal: string | null) => void,
-  ): void {
+  #handOver(to: Succession, done: (refusal: string | null) => void): void {
     const { duties, env, register, config } = this.#parts;
     const office = this.#parts.office();
     if (duties.duty.kind !== "leading" || office === null) return done(`${config.node} does not lead`);
@@ -129,7 +145,10 @@ export class PlannedChanges {
       env,
       register,
       term: duties.duty.term,
-      onHandedOver: this.#parts.giveWay,
+      onHandedOver: (known) => {
+        const handedOver = `it handed over to ${known.document.leader.node}`;
+        this.#parts.giveWay(known, to.cause === null ? handedOver : `${to.cause}, and ${handedOver}`);
+      },
       done: (refusal) => {
         this.#handover = null;
         const { shard } = config;

@@ -41,6 +41,16 @@ describe("a replica's session", () => {
     assert.equal(world.durable(), 5, "never moves back");
   });
 
+  test("knows what room the replica's disk has, as it told last (S4)", () => {
+    const world = new World(5);
+    world.hello();
+    assert.equal(world.sessions.of("b")?.roomBytes, 0);
+    world.pull(1, { room: 7000 });
+    assert.equal(world.sessions.of("b")?.roomBytes, 7000);
+    world.acknowledge(0, 10);
+    assert.equal(world.sessions.of("b")?.roomBytes, 10);
+  });
+
   test("forgets at a new HELLO what an older one had confirmed (M09)", () => {
     proveCaught("M09", () => {
       const world = new World(5);
@@ -275,7 +285,7 @@ class World {
 
   pull(fromSeq: Sequence, changes: Partial<Pull> = {}): void {
     const end = fromSeq === 1 ? { lastEpoch: 0, lastTerm: termOf(0) } : { lastEpoch: 1, lastTerm: termOf(1) };
-    const limits = { echo: 0, maxBytes: 1_000_000, waitMs: 1000, knownCommit: 0 };
+    const limits = { echo: 0, maxBytes: 1_000_000, waitMs: 1000, knownCommit: 0, room: 0 };
     this.sessions.onPull("b", {
       sid: this.sid,
       epoch: 1,
@@ -288,8 +298,8 @@ class World {
     });
   }
 
-  acknowledge(durable: Sequence): void {
-    this.sessions.onHeartbeatAck("b", { sid: this.sid, epoch: 1, durable, echo: 0 });
+  acknowledge(durable: Sequence, room = 0): void {
+    this.sessions.onHeartbeatAck("b", { sid: this.sid, epoch: 1, durable, echo: 0, room });
   }
 
   durable(): Sequence | undefined {

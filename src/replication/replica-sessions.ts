@@ -32,6 +32,8 @@ export interface ReplicaSession {
   parked: Pull | null;
   parkedSinceMs: number;
   isNudged: boolean;
+  /** Bytes of entries that another segment of its log could take, as it told last: whether it could lead (rule S4). */
+  roomBytes: number;
   /** Its process is about to stop: it is not to be waited for. */
   isLeaving: boolean;
 }
@@ -93,6 +95,7 @@ export class ReplicaSessions {
       parked: null,
       parkedSinceMs: 0,
       isNudged: false,
+      roomBytes: 0,
       isLeaving: false,
     };
     this.#sessions.set(from, session);
@@ -225,7 +228,8 @@ export class ReplicaSessions {
   }
 
   /** Takes a confirmation: what is flushed *and* was checked against our log (§2.6 step 4). */
-  #acknowledge(session: ReplicaSession, ack: { readonly durable: Sequence; readonly echo: number }): void {
+  #acknowledge(session: ReplicaSession, ack: Pick<HeartbeatAck, "durable" | "echo" | "room">): void {
+    session.roomBytes = ack.room;
     session.lastEcho = Math.max(session.lastEcho, ack.echo);
     this.#parts.lease.onEcho(session.node, ack.echo);
     const durable = Math.min(ack.durable, session.pulledThrough);

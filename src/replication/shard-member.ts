@@ -291,7 +291,7 @@ export class ShardMember {
     const duty = this.#duties.duty;
     if (mutant("M18") && duty.kind === "candidate" && message.type === "HB") {
       const { sid, epoch, beacon } = message.header;
-      this.#link.send(from, "HBACK", { sid, epoch, durable: 0, echo: beacon });
+      this.#link.send(from, "HBACK", { sid, epoch, durable: 0, echo: beacon, room: 0 });
     }
     if (duty.kind === "leading") duty.term.onMessage(from, message);
     else if (duty.kind === "following") duty.follower.onMessage(from, message);

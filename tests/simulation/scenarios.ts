@@ -1,5 +1,5 @@
 import { clusterScenario, mixedClusterScenario, mixedFailoverScenario } from "./cluster/cluster-scenario.ts";
-import { COORDINATED_EMPHASES } from "./cluster/coordinated-emphases.ts";
+import { COORDINATED_EMPHASES, LATER_EMPHASES } from "./cluster/coordinated-emphases.ts";
 import { STATIC_EMPHASES } from "./cluster/emphasis.ts";
 import type { Scenario } from "./scenario.ts";
 import { toyScenario } from "./toy/toy-scenario.ts";
@@ -7,7 +7,7 @@ import { toyScenario } from "./toy/toy-scenario.ts";
 const SCENARIOS: readonly Scenario[] = [
   mixedClusterScenario("cluster"),
   mixedFailoverScenario("failover"),
-  ...Object.entries({ ...STATIC_EMPHASES, ...COORDINATED_EMPHASES }).map(([name, emphasis]) =>
+  ...Object.entries({ ...STATIC_EMPHASES, ...COORDINATED_EMPHASES, ...LATER_EMPHASES }).map(([name, emphasis]) =>
     clusterScenario(`cluster-${name}`, emphasis),
   ),
   toyScenario(null),

@@ -68,6 +68,7 @@ export function sessionOf(node: NodeName, changes: Partial<ReplicaSession> = {})
     parked: null,
     parkedSinceMs: 0,
     isNudged: false,
+    roomBytes: 0,
     isLeaving: false,
     boot: "boot",
     ...changes,

@@ -207,6 +207,25 @@ const RESTORED: Emphasis = emphasis({
   expected: ["coordinator restored from an old backup", "documents rebuilt"],
 });
 
+/** A leader whose disk is full, beside replicas that have room: writes must go on. */
+const FULL_LEADERS: Emphasis = emphasis({
+  isCoordinated: true,
+  shardCount: 1,
+  faults: { ...CALM, "full leader": true },
+  parameters: {
+    segment: 2048,
+    "segment growth": 1,
+    latency: 1,
+    flush: 2,
+    think: 30,
+    reads: 0.2,
+    values: 1500,
+    "least in sync": 1,
+    "members 0": 2,
+  },
+  expected: ["full leader handed over"],
+});
+
 /** Those with a coordinator by name. */
 export const COORDINATED_EMPHASES: Readonly<Record<string, Emphasis>> = {
   coordinated: COORDINATED,
@@ -224,4 +243,9 @@ export const COORDINATED_EMPHASES: Readonly<Record<string, Emphasis>> = {
   "useless-leaders": USELESS_LEADERS,
   orphans: ORPHANS,
   restored: RESTORED,
+};
+
+/** Those that no mixed run draws, so that its seeds stay what they are. */
+export const LATER_EMPHASES: Readonly<Record<string, Emphasis>> = {
+  "full-leaders": FULL_LEADERS,
 };

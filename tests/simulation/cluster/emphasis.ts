@@ -38,6 +38,7 @@ const NEVER_DRAWN = {
   "member change": false,
   "forced promotion": false,
   "useless leader": false,
+  "full leader": false,
   "lost coordinator": false,
   "restored coordinator": false,
   absence: false,

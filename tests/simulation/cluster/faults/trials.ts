@@ -9,6 +9,8 @@ import type { SimMachine } from "../sim-machine.ts";
 const BACKUP_MS = 5000;
 const RESTORED_MS = 5000;
 const LOOK_MS = 200;
+/** A second that the disk must have been full, one for what is under way, and the swap. */
+const HANDED_OVER_MS = 3000;
 
 /**
  * Faults that strike once in a run, when all is well, and what must follow: service by somebody else after a leader that cannot
@@ -26,6 +28,7 @@ export class Trials {
   start(): void {
     const { swarm } = this.#world;
     if (swarm.has("useless leader")) this.#whenWell(() => this.#disable());
+    if (swarm.has("full leader")) this.#whenWell(() => this.#fillLeader());
     if (swarm.has("lost coordinator")) this.#whenWell(() => this.#loseCoordinator());
     if (swarm.has("restored coordinator")) {
       this.#whenWell((backup) => this.#world.simulation.schedule(BACKUP_MS, "old", () => this.#restore(backup)));
@@ -76,6 +79,29 @@ export class Trials {
       if (successor !== undefined) return;
       simulation.fail("a leader that cannot serve is replaced", `nobody leads in place of ${leader.node}`);
     });
+  }
+
+  /** A leader's disk fills up, and stays full while others have room (S4): when writes are refused for it, somebody else leads soon. */
+  #fillLeader(): void {
+    const { simulation } = this.#world;
+    const leaders = this.#world.machines.filter((machine) => machine.isLeading);
+    const leader = leaders[this.#random.below(leaders.length)];
+    const term = leader?.term ?? null;
+    if (leader === undefined || term === null || this.#world.othersOf(leader).length === 0) return;
+    const leftBytes = 2500 + this.#random.below(2000);
+    leader.disk.faults.fillerBytes += Math.max(0, leader.disk.freeBytes() - leftBytes);
+    leader.treeFile.isFull = this.#random.next() < 0.5;
+    simulation.note(leader.node, "has a full disk");
+    const look = (): void => {
+      if (this.#world.isHealing) return;
+      const successor = this.#world.othersOf(leader).find((other) => other.term?.isOpen === true);
+      if (successor !== undefined) return simulation.markers.sometimes("full leader handed over");
+      const refusedForMs = term.isEnded ? 0 : (term.operations.shortage.measure()?.forMs ?? 0);
+      const detail = `${leader.node} has had no room for ${refusedForMs.toFixed(0)} ms`;
+      if (refusedForMs > HANDED_OVER_MS) return simulation.fail("a leader whose disk is full hands over", detail);
+      simulation.schedule(LOOK_MS, "full leader watched", look);
+    };
+    look();
   }
 
   /** From now on there is no coordinator: as long as the members are well, nobody notices (D4). */

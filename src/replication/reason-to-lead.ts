@@ -1,0 +1,13 @@
+import type { ShardChange } from "../model/shard-document.ts";
+
+const REASON_TO_LEAD: Partial<Record<ShardChange, string>> = {
+  restart: "it is the shard's leader, and its process has started",
+  promote: "the leader before it does not answer any more",
+  handover: "the leader before it has handed over",
+  unclean: "the operator accepted that writes may be lost",
+};
+
+/** Why a member begins to lead by a document that was changed for `cause`: for people, as a sentence without its end. */
+export function reasonToLead(cause: ShardChange): string {
+  return REASON_TO_LEAD[cause] ?? "the coordinator's document names it";
+}
