@@ -26,14 +26,14 @@ export async function planCluster(config: ClusterConfig, root: DataRoot): Promis
   const addresses: string[] = [];
   const elsewhere: NodeName[] = [];
   for (const { name: shard, members } of config.topology.shards) {
-    for (const [index, { node, peer }] of members.entries()) {
+    for (const [index, { node, peer, resp }] of members.entries()) {
       if (!(await isHere(node))) {
         elsewhere.push(node);
         continue;
       }
       const place = { dataDirectory: root.directoryOf(shard, node), configFile: config.path };
       nodes.push(plannedNode({ node, shard, isReplica: index > 0, ...place, isCoordinated }));
-      addresses.push(node, peer);
+      addresses.push(node, peer, resp);
     }
   }
   if (nodes.length === 0) {

@@ -66,6 +66,8 @@ async function rebuild(options: RebuildCommandOptions): Promise<void> {
 
 function parseListen(text: string): HostPort {
   const address = parseHostPort(text);
-  if (typeof address === "string") throw new UsageError(`--listen ${text} ${address}`);
+  if (typeof address === "string") {
+    throw new UsageError(`--listen ${text} ${address}; it is what [coordinator] endpoints says in the nodes' file`);
+  }
   return address;
 }

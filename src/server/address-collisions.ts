@@ -1,5 +1,7 @@
-import type { NodeAddresses } from "../model/topology.ts";
+import type { NodeAddresses, Shard } from "../model/topology.ts";
 import type { ConfigFaults } from "./config-faults.ts";
+import type { CoordinatorEndpoint } from "./coordinator-table.ts";
+import { formatHostPort } from "./node-address.ts";
 
 type Purpose = "HTTP" | "peer" | "RESP";
 
@@ -36,6 +38,30 @@ export function findAddressCollisions(nodes: readonly NamedNode[], faults: Confi
       const other = listenerByAddress.get(comparable(address));
       if (other === undefined) listenerByAddress.set(comparable(address), listener);
       else faults.add(keyPath, collisionClaim(listener, other, address), addresses.node);
+    }
+  }
+}
+
+/** Adds a fault for every endpoint of the coordinator that is an address of a node, too: the one that starts later could not listen. */
+export function findEndpointCollisions(
+  endpoints: readonly CoordinatorEndpoint[],
+  shards: readonly Shard[],
+  faults: ConfigFaults,
+): void {
+  const nodes = shards.flatMap(({ members }) => members);
+  for (const endpoint of endpoints) {
+    const address = formatHostPort(endpoint);
+    const wanted = comparable(address);
+    for (const { node, peer, resp } of nodes) {
+      const purposes: readonly [Purpose, string][] = [
+        ["HTTP", node],
+        ["peer", peer],
+        ["RESP", resp],
+      ];
+      const purpose = purposes.find(([, own]) => comparable(own) === wanted)?.[0];
+      if (purpose === undefined) continue;
+      const claim = `is also the ${purpose} address of ${node}: give the coordinator an address of its own`;
+      faults.add("coordinator.endpoints", claim, `${endpoint.isSecure ? "https" : "http"}://${address}`);
     }
   }
 }

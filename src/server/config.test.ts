@@ -265,7 +265,7 @@ const REFUSALS: readonly (readonly [string, string, string])[] = [
   [
     "an address of all interfaces",
     SMALL_SYSTEM.replace("127.0.0.33:8080", "0.0.0.0:8080"),
-    'sharding.toml:12: shards[1].replicas = "0.0.0.0:8080" is an address to listen on, not one that other nodes can reach',
+    'sharding.toml:12: shards[1].replicas = "0.0.0.0:8080" stands for all addresses of a machine: name the one at which others reach it, as in 10.0.0.5:8080',
   ],
   [
     "an address that is none",

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { KvError } from "../model/errors.ts";
 import { freshSlotMap, Topology } from "../model/topology.ts";
+import { findEndpointCollisions } from "./address-collisions.ts";
 import { ConfigFaults } from "./config-faults.ts";
 import { locateKeys } from "./config-lines.ts";
 import { ConfigTable } from "./config-table.ts";
@@ -58,6 +59,7 @@ export function parseConfig(text: string, path: string): ClusterConfig {
         );
   if (coordinatorSettings === null) coordinatorTable?.refuseAllKeys(FOR_COORDINATORS);
   const shards = readShards(file, cluster.ports, faults);
+  findEndpointCollisions(coordinatorSettings?.endpoints ?? [], shards, faults);
   file.refuseUnknownKeys();
   for (const shard of shards) {
     const count = shard.members.length;

@@ -22,7 +22,9 @@ export function parseHostPort(text: string): HostPort | string {
   if (port < 1 || port > PORT_MAX) return `has port ${port}, which is not from 1 to ${PORT_MAX}`;
   const host = (ipv6 ?? name ?? "").toLowerCase();
   if (host === "") return "has no host: other nodes could not reach it";
-  if (host === "0.0.0.0" || host === "::") return "is an address to listen on, not one that other nodes can reach";
+  if (host === "0.0.0.0" || host === "::") {
+    return `stands for all addresses of a machine: name the one at which others reach it, as in 10.0.0.5:${port}`;
+  }
   const isHost = ipv6 === undefined ? isIPv4(host) || isHostName(host) : isIP(host) === 6;
   return isHost ? { host, port } : `has host ${JSON.stringify(host)}, which is neither an address nor a host name`;
 }
