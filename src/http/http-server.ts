@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createAcceptor, type Server as Acceptor, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer, Timers } from "../base/clock.ts";
+import { directSocket } from "../base/direct-socket.ts";
 import type { Logger } from "../base/logger.ts";
 import { findListener, processPhrase } from "../base/process-finder.ts";
 import { KvError } from "../model/errors.ts";
@@ -101,7 +102,7 @@ export class HttpServer {
       isLeaving: () => this.#isLeaving,
     };
     this.#server = this.#createServer();
-    this.#acceptor = createAcceptor({ allowHalfOpen: true, noDelay: true }, (socket) => this.#onSocket(socket));
+    this.#acceptor = createAcceptor({ allowHalfOpen: true, noDelay: true }, (socket) => this.#onSocket(directSocket(socket)));
     this.#acceptor.maxConnections = this.#settings.connectionsMax + TURNED_AWAY_MAX;
   }
 

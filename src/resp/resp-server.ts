@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Clock, Timer, Timers } from "../base/clock.ts";
+import { directSocket } from "../base/direct-socket.ts";
 import type { Logger } from "../base/logger.ts";
 import { findListener, processPhrase } from "../base/process-finder.ts";
 import type { Random } from "../base/random.ts";
@@ -58,7 +59,7 @@ export class RespServer {
 
   constructor(options: RespServerOptions) {
     this.#options = options;
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#onConnection(socket));
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#onConnection(directSocket(socket)));
     this.#door = this.#makeDoor();
   }
 
