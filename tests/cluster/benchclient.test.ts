@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TestCluster } from "./support/cluster.ts";
+import { eventually, memberView } from "./support/copies.ts";
 import { programCommand, RunningProgram, runKv, runProgram } from "./support/program.ts";
 
 const PROGRAM = "src/bench/benchclient.ts";
@@ -69,6 +70,28 @@ test("benchclient says which operations failed and why, in a table for people, a
   assert.match(good.stdout, /^read +50 +[\d,]+( +[\d.]+(µs|ms|s)){8}$/m);
 });
 
+test("benchclient tells whom to kill before it loads anything, and what came of a load without a failover", async (t) => {
+  const cluster = await TestCluster.start(t, { shardCount: 1, replicaCount: 0 });
+  const name = cluster.nodes[0]?.name ?? "";
+  const words = ["--through-failover", "--duration", "1", "--connections", "2", "--keys", "10", "--addr", name];
+  const { exitCode, stdout, stderr } = await runProgram(PROGRAM, words);
+  assert.equal(exitCode, 0, stdout + stderr);
+  const lines = stdout.split("\n");
+  const places = [
+    /^These lead; kill one/,
+    new RegExp(`^ +Hyderabad +${name}`),
+    /^Loaded 10 keys/,
+    /^Now kill a leader$/,
+  ].map((wanted) => lines.findIndex((line) => wanted.test(line)));
+  assert.deepEqual(
+    places,
+    [...places].sort((a, b) => a - b),
+    stdout,
+  );
+  assert(!places.includes(-1), stdout);
+  assert.match(stdout, /^✔ 0 keys lost their last acknowledged write$/m);
+});
+
 test("benchclient refuses what makes no sense with exit code 2, and says so when nobody answers with exit code 1", async () => {
   for (const [words, message] of [
     [["--duration", "soon"], /^benchclient: --duration soon must be a number/],
@@ -95,7 +118,10 @@ test("benchclient goes through a failover: it shows the outage, and that no ackn
   const load = ["--through-failover", "--duration", "8", "--connections", "4", "--keys", "50", "--json"];
   const bench = new RunningProgram(programCommand(PROGRAM, ["--addr", leader.name, ...load]), {});
   t.after(() => bench.signal("SIGKILL"));
-  await sleep(2500);
+  // More than what is loaded first: the load has begun.
+  await eventually("there is load", async () => {
+    return ((await memberView(leader)).last_sequence ?? 0) > 200 || undefined;
+  });
   await leader.kill();
   await sleep(500);
   const words = ["promote", "--shard", replica.shard, "--node", replica.name, "--config-file", cluster.configFile];

@@ -59,14 +59,16 @@ export async function runThroughFailover(plan: LoadPlan): Promise<number> {
     if (!plan.asJson) console.log(line);
   };
   const scene = { plan, records, targets: memberTargetsOf(plan, records, shards), say };
+  // Before the keys are loaded, so that the commands are at hand when the time for one of them comes.
+  say("These lead; kill one of them when the load has begun, from another terminal:");
+  for (const line of leaderLines(shards)) say(line);
   await preload(scene);
   const connectionCount = plan.connectionCount * shards.length;
   const trace = new WriteTrace(plan.keyCount);
   say(
     `Load for ${plan.seconds} s over ${connectionCount} connections. Every write is numbered, every value read is checked.`,
   );
-  say("Now kill a leader, from another terminal:");
-  for (const line of leaderLines(shards)) say(line);
+  say("Now kill a leader");
   const { outcome, outages, charts } = await loadTraced(scene, shards, trace);
   say(`Reading ${plan.keyCount.toLocaleString("en-US")} keys back`);
   const lost = await readBack(scene, trace);
