@@ -87,7 +87,7 @@ test("what is put back comes before what arrives later, and the end after both",
   });
   client.write("onetwo");
   await settle();
-  assert.deepEqual(events, []);
+  assert.equal(events.length, 0);
   served.on("data", (chunk: Buffer) => events.push(chunk.toString("latin1")));
   served.resume();
   await once(served, "end");
