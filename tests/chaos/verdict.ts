@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { keyOfText } from "../../src/model/key.ts";
 import { requireEqualCopies } from "../cluster/support/copies.ts";
-import type { LedgerVerdict } from "../cluster/support/traffic.ts";
+import type { LedgerVerdict } from "../cluster/support/ledger.ts";
 import type { HistoryOperation } from "../support/linearizability/history.ts";
 import { checkLogOrder } from "../support/linearizability/log-order.ts";
 import type { ChaosRun } from "./chaos-run.ts";

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SeededRandom } from "../../../src/base/random.ts";
-import type { LedgerRow } from "../../cluster/support/traffic.ts";
+import type { LedgerRow } from "../../cluster/support/ledger.ts";
 import { RespClient } from "../../support/resp-client.ts";
 import type { Ending } from "./load-log.ts";
 

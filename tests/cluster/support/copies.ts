@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { keyOfText } from "../../../src/model/key.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { TestNode } from "./test-node.ts";
-import { scanPages } from "./traffic.ts";
+import { scanPages } from "./scan-pages.ts";
 
 /** What one copy of a shard holds: how many keys, and a hash over keys, versions and values. */
 interface CopyContent {

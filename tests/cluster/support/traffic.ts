@@ -6,7 +6,10 @@ import { checkHistory } from "../../support/linearizability/check-history.ts";
 import { HistoryRecorder } from "../../support/linearizability/history-recorder.ts";
 import type { Outcome, RegisterOperation, RegisterResult } from "../../support/linearizability/history.ts";
 import { ClientConnection, type ClientRequest, type Exchange } from "./client-connection.ts";
+import { chooseOperation, HotKeys } from "./hot-keys.ts";
+import { type LedgerRow, type LedgerVerdict, verdictOf } from "./ledger.ts";
 import { codeOf, outcomeOf, requestFor } from "./register-request.ts";
+import { scanAll } from "./scan-pages.ts";
 
 export interface TrafficOptions {
   /** Nodes that clients talk to, any of them for any key. */
@@ -45,23 +48,6 @@ export interface EndedOperation {
   readonly outcome: Outcome;
 }
 
-/** A key that is written once. */
-export interface LedgerRow {
-  readonly value: string;
-  readonly outcome: Outcome["kind"];
-}
-
-/** What the ledger says of a cluster's content at the end. */
-export interface LedgerVerdict {
-  readonly acknowledged: number;
-  readonly refused: number;
-  readonly unknown: number;
-  /** Acknowledged, and gone or changed. */
-  readonly missing: readonly string[];
-  /** Answered "not applied", and there. */
-  readonly resurrected: readonly string[];
-}
-
 interface RegisterRequest {
   readonly client: number;
   readonly operation: RegisterOperation;
@@ -76,16 +62,6 @@ interface CountedOperation {
   readonly calledAtMs: number;
 }
 
-interface HotKey {
-  name: string;
-  used: number;
-  version: number;
-  readonly isCounter: boolean;
-}
-
-const HOT_KEYS = 24;
-const COUNTERS = 4;
-const OPERATIONS_PER_KEY = 160;
 /** A client that was refused waits a little, as a polite one does. */
 const REFUSED_PAUSE_MS = 25;
 const RATE_WINDOW_MS = 1000;
@@ -112,10 +88,9 @@ export class Traffic {
   readonly #options: TrafficOptions;
   readonly #random: SeededRandom;
   readonly #name: string;
-  readonly #hot: HotKey[] = [];
+  readonly #hot: HotKeys;
   readonly #acknowledgedAtMs: number[] = [];
   readonly #clients: Promise<void>[] = [];
-  #hotCount = 0;
   #isStopping = false;
   acknowledgedWrites = 0;
   answeredReads = 0;
@@ -128,7 +103,7 @@ export class Traffic {
     this.#random = new SeededRandom(options.seed);
     this.#name = options.seed.toString(36);
     this.recorder = new HistoryRecorder(() => performance.now());
-    for (let index = 0; index < HOT_KEYS; index++) this.#hot.push(this.#newHotKey(index < COUNTERS));
+    this.#hot = new HotKeys(this.#name);
   }
 
   /** Clients that begin at once, and end with the test however it ends. */
@@ -186,18 +161,7 @@ export class Traffic {
     await this.#readHotKeys(address);
     const violations = checkHistory(this.recorder.history());
     assert.equal(violations.length, 0, violations.map((violation) => violation.report).join("\n\n"));
-    const content = await scanAll(address, this.ledgerPrefix);
-    const missing: string[] = [];
-    const resurrected: string[] = [];
-    const counts = { ok: 0, notApplied: 0, unknown: 0 };
-    for (const [key, { value, outcome }] of this.ledger) {
-      counts[outcome]++;
-      const found = content.get(key);
-      if (outcome === "ok" && found !== value) missing.push(key);
-      if (outcome === "notApplied" && found !== undefined) resurrected.push(key);
-      if (outcome === "unknown" && found !== undefined && found !== value) missing.push(`${key} (torn)`);
-    }
-    return { acknowledged: counts.ok, refused: counts.notApplied, unknown: counts.unknown, missing, resurrected };
+    return verdictOf(this.ledger, await scanAll(address, this.ledgerPrefix));
   }
 
   /** `finish`, and nothing is missing or resurrected. */
@@ -244,7 +208,7 @@ export class Traffic {
   async #runRegisterClient(client: number, random: SeededRandom): Promise<void> {
     const connection = new ClientConnection();
     for (let count = 0; !this.#isStopping; count++) {
-      const hot = this.#pickHotKey(random);
+      const hot = this.#hot.pick(random);
       const operation = chooseOperation(hot, `${client}.${count}`, random);
       const key = hot.name;
       const id = this.recorder.invoke(client, key, operation);
@@ -361,22 +325,6 @@ export class Traffic {
     return addresses[random.below(addresses.length)] ?? "";
   }
 
-  #newHotKey(isCounter: boolean): HotKey {
-    const name = `${isCounter ? "c" : "r"}:${this.#name}:${this.#hotCount++}`;
-    return { name, used: 0, version: 0, isCounter };
-  }
-
-  #pickHotKey(random: SeededRandom): HotKey {
-    const index = Math.floor(random.next() ** 2 * this.#hot.length);
-    let hot = this.#hot[index];
-    assert(hot !== undefined);
-    if (hot.used++ >= OPERATIONS_PER_KEY) {
-      hot = this.#newHotKey(hot.isCounter);
-      this.#hot[index] = hot;
-    }
-    return hot;
-  }
-
   async #readHotKeys(address: string): Promise<void> {
     const connection = new ClientConnection();
     const keys = new Set(this.recorder.history().map(({ key }) => key));
@@ -395,48 +343,4 @@ export class Traffic {
 
 function hasWritten(result: RegisterResult): boolean {
   return result.kind === "written" || result.kind === "incremented" || (result.kind === "deleted" && result.existed);
-}
-
-function chooseOperation(hot: HotKey, value: string, random: SeededRandom): RegisterOperation {
-  const dice = random.next();
-  if (dice < 0.45) return { kind: "get" };
-  if (hot.isCounter) return { kind: "increment", by: 1 + random.below(9) };
-  if (dice < 0.75) return { kind: "put", value };
-  if (dice < 0.85 && hot.version > 0) return { kind: "putIfVersion", value, version: hot.version };
-  if (dice < 0.92) return { kind: "putIfAbsent", value };
-  if (dice < 0.95 && hot.version > 0) return { kind: "deleteIfVersion", version: hot.version };
-  return { kind: "delete" };
-}
-
-/** Every key with a prefix, through one node, page by page. Throws when a page is not answered. */
-async function scanAll(address: string, prefix: string, query = ""): Promise<Map<string, string>> {
-  const rows = new Map<string, string>();
-  for await (const { key, value } of scanPages(address, `prefix=${encodeURIComponent(prefix)}${query}`)) {
-    rows.set(key, value);
-  }
-  return rows;
-}
-
-export interface ScannedRow {
-  readonly key: string;
-  readonly value: string;
-  readonly version: number;
-}
-
-/** Every row of a query of `/v1/kv`, through one node. */
-export async function* scanPages(address: string, query: string): AsyncGenerator<ScannedRow> {
-  const connection = new ClientConnection();
-  let cursor: string | null = null;
-  do {
-    const next: string = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-    const exchange = await connection.send(address, { path: `/v1/kv?limit=1000&${query}${next}`, timeoutMs: 30_000 });
-    if (exchange.kind !== "answer" || exchange.status !== 200) {
-      const reason = exchange.kind === "answer" ? exchange.body.toString() : exchange.kind;
-      throw new Error(`a scan through ${address} failed: ${reason}`);
-    }
-    const page = JSON.parse(exchange.body.toString("utf8")) as { items: ScannedRow[]; cursor: string | null };
-    yield* page.items;
-    ({ cursor } = page);
-  } while (cursor !== null);
-  connection.close();
 }

@@ -2,13 +2,14 @@ import type { SeededRandom } from "../../../src/base/random.ts";
 import { KvError } from "../../../src/model/errors.ts";
 import { keyOfText, type Key } from "../../../src/model/key.ts";
 import type { KeyOperation, Reply, RequestOptions } from "../../../src/model/operation.ts";
-import type { ClusterPage, Gateway, RequestSequence } from "../../../src/node/gateway.ts";
+import type { ClusterPage } from "../../../src/node/gateway.ts";
 import type { RegisterOperation } from "../../support/linearizability/history.ts";
 import type { Simulation } from "../base/simulation.ts";
+import { type Client, ClientCalls, refused } from "./client-calls.ts";
 import type { ClusterHistory, OperationNotes } from "./cluster-history.ts";
 import type { ClusterShape } from "./cluster-shape.ts";
 import { RegisterMapping } from "./register-mapping.ts";
-import type { RunningNode, SimMachine } from "./sim-machine.ts";
+import type { SimMachine } from "./sim-machine.ts";
 import { WorkloadKeys } from "./workload-keys.ts";
 
 export interface ClusterClientsOptions {
@@ -22,33 +23,6 @@ export interface ClusterClientsOptions {
   readonly onRead: (key: Key) => void;
 }
 
-interface Client {
-  readonly index: number;
-  /** How many requests it may have open at once on its connection. */
-  readonly depth: number;
-  machine: SimMachine;
-  connection: Connection | null;
-  openCount: number;
-}
-
-/** A client's connection to one life of one node. */
-interface Connection {
-  readonly id: number;
-  readonly to: RunningNode;
-  readonly sequence: RequestSequence;
-  nextOrder: number;
-  /** When the last request sent arrives: nothing overtakes on a connection. */
-  arrivalMs: number;
-}
-
-/** One call to a node; ends once: by its answer, the node's death, or the client's patience. */
-interface Call {
-  readonly isOver: () => boolean;
-  /** Ends the call; false when it had ended before. */
-  readonly end: () => boolean;
-}
-
-const PATIENCE_MS = 25_000;
 const TTL_KEYS = 4;
 
 /**
@@ -62,13 +36,8 @@ export class ClusterClients {
   readonly #mapping: RegisterMapping;
   readonly #keys: WorkloadKeys;
   readonly #clients: Client[];
+  readonly #calls: ClientCalls;
   #isStopped = false;
-  #callCount = 0;
-  #connectionCount = 0;
-  #openCount = 0;
-  #endedCount = 0;
-  /** Answers that were ok, by client: whether everybody is served. */
-  readonly okCounts: number[];
 
   constructor(options: ClusterClientsOptions) {
     const { simulation, shape, machines } = options;
@@ -83,7 +52,8 @@ export class ClusterClients {
       connection: null,
       openCount: 0,
     }));
-    this.okCounts = this.#clients.map(() => 0);
+    const onFree = (client: Client, factor: number): void => this.#think(client, factor);
+    this.#calls = new ClientCalls({ simulation, random: this.#random, onFree });
   }
 
   start(): void {
@@ -95,12 +65,17 @@ export class ClusterClients {
     this.#isStopped = true;
   }
 
+  /** Answers that were ok, by client: whether everybody is served. */
+  get okCounts(): readonly number[] {
+    return this.#clients.map(({ index }) => this.#calls.okCounts[index] ?? 0);
+  }
+
   get openCount(): number {
-    return this.#openCount;
+    return this.#calls.openCount;
   }
 
   get endedCount(): number {
-    return this.#endedCount;
+    return this.#calls.endedCount;
   }
 
   /** Reads every key that was ever used, through any node; a read that is refused is repeated a few times. */
@@ -119,20 +94,20 @@ export class ClusterClients {
       { client: 1000, key: name, operation },
       this.#notes(key, machine?.node ?? "", LINEARIZABLE),
     );
-    const call = this.#open(() => history.complete(id, { kind: "unknown" }));
+    const call = this.#calls.open(() => history.complete(id, { kind: "unknown" }));
     const answer = (reply: Reply): void => {
-      if (!this.#finish(call)) return;
+      if (!this.#calls.finish(call)) return;
       history.complete(id, this.#mapping.outcome(operation, reply));
       if (reply.ok) return;
       if (turn > 5 * machines.length) return onRefused(reply.error.message);
-      this.#openCount++;
+      this.#calls.openCount++;
       simulation.schedule(300, "read again", () => {
-        this.#openCount--;
+        this.#calls.openCount--;
         this.#readFinally(name, turn + machines.length + 1, onRefused);
       });
     };
     if (machine === undefined || machine.running === null) answer(refused());
-    else this.#send(machine, call, ({ core }) => core.execute({ kind: "get", key }, LINEARIZABLE, answer));
+    else this.#calls.send(machine, call, ({ core }) => core.execute({ kind: "get", key }, LINEARIZABLE, answer));
   }
 
   #think(client: Client, factor: number): void {
@@ -161,18 +136,18 @@ export class ClusterClients {
   #callOne(client: Client): void {
     const { history } = this.#options;
     const key = this.#keys.pick();
-    const operation = this.#keys.operationOn(key, ++this.#callCount);
+    const operation = this.#keys.operationOn(key, this.#calls.nextNumber());
     const options = this.#drawOptions();
     const target = keyOfText(key.name);
     const notes = this.#notes(target, client.machine.node, options);
     if (operation.kind === "get") this.#options.onRead(target);
     const id = history.invoke({ client: client.index, key: key.name, operation }, notes);
-    const call = this.#open(() => {
+    const call = this.#calls.open(() => {
       key.saw({ kind: "unknown" });
       history.complete(id, { kind: "unknown" });
     }, client);
     const answer = (reply: Reply): void => {
-      if (!this.#finish(call, client, reply.ok)) return;
+      if (!this.#calls.finish(call, client, reply.ok)) return;
       this.#options.onAnswer(reply, notes);
       const outcome = this.#mapping.outcome(operation, reply);
       key.saw(outcome);
@@ -180,20 +155,20 @@ export class ClusterClients {
     };
     const request = this.#mapping.operation(target, operation);
     if (client.depth === 1) {
-      this.#ask(client, call, answer, ({ core }) => core.execute(request, options, answer));
+      this.#calls.ask(client, call, answer, ({ core }) => core.execute(request, options, answer));
       return;
     }
-    const connection = this.#connect(client);
+    const connection = this.#calls.connect(client);
     if (connection === null) return answer(refused());
     history.submissions.push({ connection: connection.id, order: connection.nextOrder++, id });
-    this.#ask(client, call, answer, () => connection.sequence.execute(request, options, answer));
+    this.#calls.ask(client, call, answer, () => connection.sequence.execute(request, options, answer));
   }
 
   #callBatch(client: Client): void {
     const { history } = this.#options;
     const picked = new Set(Array.from({ length: 2 + this.#random.below(4) }, () => this.#keys.pick()));
     const options = this.#drawOptions();
-    const request = ++this.#callCount;
+    const request = this.#calls.nextNumber();
     const parts = [...picked].map((key, index) => {
       const operation = this.#keys.operationOn(key, request * 10 + index, "b");
       const target = keyOfText(key.name);
@@ -201,7 +176,7 @@ export class ClusterClients {
       const id = history.invoke({ client: client.index, key: key.name, operation, request }, notes);
       return { key, operation, id, notes, sent: this.#mapping.operation(target, operation) };
     });
-    const call = this.#open(() => {
+    const call = this.#calls.open(() => {
       for (const { key, id } of parts) {
         key.saw({ kind: "unknown" });
         history.complete(id, { kind: "unknown" });
@@ -209,7 +184,7 @@ export class ClusterClients {
     }, client);
     const answer = (replies: readonly Reply[]): void => {
       if (
-        !this.#finish(
+        !this.#calls.finish(
           call,
           client,
           replies.every((reply) => reply.ok),
@@ -227,7 +202,7 @@ export class ClusterClients {
     };
     const sent: KeyOperation[] = parts.map((part) => part.sent);
     const refuse = (): void => answer(parts.map(refused));
-    this.#ask(client, call, refuse, ({ core }) => core.executeBatch(sent, options, answer));
+    this.#calls.ask(client, call, refuse, ({ core }) => core.executeBatch(sent, options, answer));
   }
 
   /** Every key that the page covers was read, whether it is on the page or not. */
@@ -237,9 +212,9 @@ export class ClusterClients {
     const start = known[this.#random.below(known.length)] ?? "";
     const scan = { start, end: "", reverse: false, keysOnly: false, rowsMax: 1 + this.#random.below(12) };
     const at = history.noteCall();
-    const call = this.#open(() => {}, client);
+    const call = this.#calls.open(() => {}, client);
     const answer = (page: ClusterPage | KvError): void => {
-      if (!this.#finish(call, client, !(page instanceof KvError)) || page instanceof KvError) return;
+      if (!this.#calls.finish(call, client, !(page instanceof KvError)) || page instanceof KvError) return;
       const items = new Map(page.items.map((item) => [item.key as string, item]));
       const last = page.resumeKey;
       for (const name of known) {
@@ -251,7 +226,7 @@ export class ClusterClients {
       }
     };
     const refuse = (): void => answer(new KvError("UNREACHABLE", "The node is down"));
-    this.#ask(client, call, refuse, ({ core }) => core.scan({ ...scan, options: LINEARIZABLE }, answer));
+    this.#calls.ask(client, call, refuse, ({ core }) => core.scan({ ...scan, options: LINEARIZABLE }, answer));
   }
 
   #callEventual(client: Client): void {
@@ -259,9 +234,9 @@ export class ClusterClients {
     const { name } = this.#keys.pick();
     const key = keyOfText(name);
     const operation: RegisterOperation = { kind: "get" };
-    const call = this.#open(() => {}, client);
+    const call = this.#calls.open(() => {}, client);
     const answer = (reply: Reply): void => {
-      if (!this.#finish(call, client, reply.ok) || !reply.ok) return;
+      if (!this.#calls.finish(call, client, reply.ok) || !reply.ok) return;
       const { epoch, sequence } = reply.position;
       const result = this.#mapping.result(operation, reply.result);
       const { shard, node, role } = reply.answerer;
@@ -277,7 +252,7 @@ export class ClusterClients {
       });
     };
     const options: RequestOptions = { consistency: "eventual", durability: null };
-    this.#ask(
+    this.#calls.ask(
       client,
       call,
       () => answer(refused()),
@@ -288,10 +263,10 @@ export class ClusterClients {
   /** Keys that expire are beyond the checkers; they exercise the leader's deletes and what copies make of them. */
   #callExpiring(client: Client): void {
     const key = keyOfText(`ttl-${this.#random.below(TTL_KEYS)}`);
-    const call = this.#open(() => {}, client);
-    const answer = (reply: Reply): void => void this.#finish(call, client, reply.ok);
+    const call = this.#calls.open(() => {}, client);
+    const answer = (reply: Reply): void => void this.#calls.finish(call, client, reply.ok);
     const expiry = { kind: "after", ms: 200 + this.#random.below(4000) } as const;
-    const value = Buffer.from(`ttl ${++this.#callCount}`);
+    const value = Buffer.from(`ttl ${this.#calls.nextNumber()}`);
     const set = {
       kind: "set",
       key,
@@ -303,94 +278,12 @@ export class ClusterClients {
     } as const;
     const operation: KeyOperation = this.#random.below(3) === 0 ? { kind: "get", key } : set;
     const options = this.#drawOptions();
-    this.#ask(
+    this.#calls.ask(
       client,
       call,
       () => answer(refused()),
       ({ core }) => core.execute(operation, options, answer),
     );
-  }
-
-  /** Opens a call; `giveUp` is for its end without an answer. */
-  #open(giveUp: () => void, client?: Client): Call & { readonly giveUp: () => void } {
-    let isOver = false;
-    this.#openCount++;
-    if (client !== undefined) client.openCount++;
-    const end = (): boolean => {
-      if (isOver) return false;
-      isOver = true;
-      this.#openCount--;
-      this.#endedCount++;
-      if (client !== undefined) client.openCount--;
-      return true;
-    };
-    const abandon = (): void => {
-      if (!end()) return;
-      giveUp();
-      this.#options.simulation.markers.sometimes("call without an answer");
-      if (client !== undefined && client.depth === 1) this.#think(client, 1);
-    };
-    return { isOver: () => isOver, end, giveUp: abandon };
-  }
-
-  /** Ends a call with an answer; false when it had ended (the client may have given up, but must not be answered twice). */
-  #finish(call: Call & { readonly giveUp: () => void }, client?: Client, isOk = false): boolean {
-    if (answered.has(call)) {
-      this.#options.simulation.fail("every request is answered once", "a request was answered twice");
-      return false;
-    }
-    answered.add(call);
-    if (!call.end()) return false;
-    if (client === undefined) return true;
-    if (isOk) this.okCounts[client.index] = (this.okCounts[client.index] ?? 0) + 1;
-    // Who was refused waits before trying again, or refusals at once would use up the whole workload.
-    if (client.depth === 1) this.#think(client, isOk ? 1 : 3);
-    return true;
-  }
-
-  /** Has `run` called on the client's node, or `refuse` when that is down. */
-  #ask(
-    client: Client,
-    call: Call & { readonly giveUp: () => void },
-    refuse: (reply: Reply) => void,
-    run: (node: RunningNode) => void,
-  ): void {
-    if (client.machine.running === null) refuse(refused());
-    else this.#send(client.machine, call, run, client.connection);
-  }
-
-  #send(
-    machine: SimMachine,
-    call: Call & { readonly giveUp: () => void },
-    run: (node: RunningNode) => void,
-    connection: Connection | null = null,
-  ): void {
-    const { simulation } = this.#options;
-    const node = machine.running;
-    if (node === null) return;
-    const id = ++this.#callCount;
-    const sentMs = simulation.nowMs;
-    node.openCalls.set(id, call.giveUp);
-    const arrivalMs = Math.max((connection?.arrivalMs ?? 0) + 0.001, sentMs + 0.02 + this.#random.next() * 0.2);
-    if (connection !== null) connection.arrivalMs = arrivalMs;
-    const delayMs = arrivalMs - sentMs;
-    node.process.deliver({ phase: "network", delayMs, run: () => run(node) });
-    simulation.schedule(PATIENCE_MS, "client patience", () => {
-      node.openCalls.delete(id);
-      if (call.isOver()) return;
-      const isRunning = machine.running === node && machine.lastPausedMs < sentMs;
-      if (isRunning) simulation.fail("every request is answered", `a call to ${machine.node} at ${sentMs} was not`);
-      call.giveUp();
-    });
-  }
-
-  #connect(client: Client): Connection | null {
-    const to = client.machine.running;
-    if (to === null) return null;
-    if (client.connection?.to === to) return client.connection;
-    const gateway: Gateway = to.core;
-    client.connection = { id: ++this.#connectionCount, to, sequence: gateway.sequence(), nextOrder: 0, arrivalMs: 0 };
-    return client.connection;
   }
 
   #drawOptions(): RequestOptions {
@@ -415,13 +308,6 @@ export class ClusterClients {
 
 const LINEARIZABLE: RequestOptions = { consistency: "linearizable", durability: null };
 const ABSENT = { kind: "absent" } as const;
-
-/** Calls that have had their answer: a second one is a defect, even when the client had given up before. */
-const answered = new WeakSet<Call>();
-
-function refused(): Reply {
-  return { ok: false, error: new KvError("UNREACHABLE", "The node is down") };
-}
 
 function unanswered(): Reply {
   return { ok: false, error: new KvError("UNKNOWN_OUTCOME", "The batch has no answer for this operation") };
