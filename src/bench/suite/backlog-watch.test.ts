@@ -2,12 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { backlogFault, type BacklogSample, countTreeRuns, samplesOfLast } from "./backlog-watch.ts";
 
-function samplesOf(seconds: number, unapplied: (atSeconds: number) => number): BacklogSample[] {
-  return Array.from({ length: seconds * 4 + 1 }, (_, index) => ({
-    atSeconds: index / 4,
-    unappliedEntries: unapplied(index / 4),
-    appliedSequence: Math.floor(index / 8) * 1000,
-  }));
+/** A node that writes `perSecond` entries a second and whose tree lacks `unapplied` of them. */
+function samplesOf(seconds: number, unapplied: (atSeconds: number) => number, perSecond = 10_000): BacklogSample[] {
+  return Array.from({ length: seconds * 4 + 1 }, (_, index) => {
+    const unappliedEntries = unapplied(index / 4);
+    return {
+      atSeconds: index / 4,
+      unappliedEntries,
+      appliedSequence: 500_000 + (index / 4) * perSecond - unappliedEntries,
+    };
+  });
 }
 
 test("a log that swings with the tree's runs but does not grow is no fault", () => {
@@ -16,11 +20,18 @@ test("a log that swings with the tree's runs but does not grow is no fault", () 
 });
 
 test("a log that gets further ahead of the tree is a fault", () => {
-  const samples = samplesOf(30, (at) => at * 10_000);
+  const samples = samplesOf(30, (at) => at * 5000);
   assert.match(
     backlogFault(samples, true) ?? "",
-    /up to 100000 entries in the first ten seconds, 300000 in the last ten/,
+    /up to 5.0 s of writes in the first ten seconds, 15.0 s in the last ten/,
   );
+});
+
+test("more entries wait for a tree that keeps up when more are written: that is no fault", () => {
+  const slow = samplesOf(15, (at) => (at % 5) * 10_000);
+  const fast = samplesOf(15, (at) => (at % 5) * 15_000, 15_000);
+  const later = fast.map((sample) => ({ ...sample, atSeconds: sample.atSeconds + 15.25 }));
+  assert.equal(backlogFault([...slow, ...later], true), null);
 });
 
 test("a run too short to tell is a fault only where it must tell", () => {
@@ -40,5 +51,6 @@ test("what came before the run that counts is not judged", () => {
 });
 
 test("a run of the tree is seen by the sequence that it reached", () => {
-  assert.equal(countTreeRuns(samplesOf(10, () => 0)), 5);
+  const samples = samplesOf(10, (at) => (at % 2) * 10_000);
+  assert.equal(countTreeRuns(samples), 5);
 });

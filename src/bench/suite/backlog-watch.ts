@@ -35,7 +35,7 @@ export function samplesOfLast(seconds: number, samples: readonly BacklogSample[]
 }
 
 /**
- * null when the log was no further ahead of the tree in the last ten seconds than in the first ten, else what was wrong. A run
+ * null when the log was no further ahead of the tree, in seconds of writing, in the last ten seconds than in the first ten, else what was wrong. A run
  * that is too short to tell is a fault too if it `mustTell`.
  */
 export function backlogFault(samples: readonly BacklogSample[], mustTell: boolean): string | null {
@@ -43,10 +43,11 @@ export function backlogFault(samples: readonly BacklogSample[], mustTell: boolea
   if (end < 2 * PEAK_SECONDS) {
     return mustTell ? `the run of ${end.toFixed(0)} s is too short to see whether the log outgrows the tree` : null;
   }
-  const early = peak(samples.filter(({ atSeconds }) => atSeconds <= PEAK_SECONDS));
-  const late = peak(samples.filter(({ atSeconds }) => atSeconds > end - PEAK_SECONDS));
+  const early = peakSeconds(samples.filter(({ atSeconds }) => atSeconds <= PEAK_SECONDS));
+  const late = peakSeconds(samples.filter(({ atSeconds }) => atSeconds > end - PEAK_SECONDS));
   if (late <= early * TOLERANCE) return null;
-  return `the log got further ahead of the tree: up to ${early} entries in the first ten seconds, ${late} in the last ten`;
+  const [first, last] = [early.toFixed(1), late.toFixed(1)];
+  return `the log got further ahead of the tree: by up to ${first} s of writes in the first ten seconds, ${last} s in the last ten`;
 }
 
 /** How often the tree was seen to have taken something in: at most as often as it was written. */
@@ -57,6 +58,18 @@ export function countTreeRuns(samples: readonly BacklogSample[]): number {
   }).length;
 }
 
-function peak(samples: readonly BacklogSample[]): number {
-  return Math.max(0, ...samples.map(({ unappliedEntries }) => unappliedEntries));
+/**
+ * The most that the tree lacked, in seconds of writing at the rate of these samples: the tree takes in what has gathered in a
+ * given time, so that a server which writes faster for a while has more entries waiting without falling behind.
+ */
+function peakSeconds(samples: readonly BacklogSample[]): number {
+  const [first, last] = [samples[0], samples.at(-1)];
+  const peak = Math.max(0, ...samples.map(({ unappliedEntries }) => unappliedEntries));
+  if (first === undefined || last === undefined || peak === 0) return 0;
+  const written = writtenBy(last) - writtenBy(first);
+  return (peak * (last.atSeconds - first.atSeconds)) / Math.max(1, written);
+}
+
+function writtenBy({ unappliedEntries, appliedSequence }: BacklogSample): number {
+  return appliedSequence + unappliedEntries;
 }
