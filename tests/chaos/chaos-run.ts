@@ -20,6 +20,8 @@ export interface ChaosRunParts {
   readonly cluster: LabCluster;
   readonly load: ChaosLoad;
   readonly random: SeededRandom;
+  /** It has time, and the machine for itself: then the strictest demands hold. */
+  readonly isLong: boolean;
   /** Prints what happens as it happens. */
   readonly say: (line: string) => void;
 }
@@ -33,6 +35,7 @@ export class ChaosRun {
   readonly cluster: LabCluster;
   readonly load: ChaosLoad;
   readonly random: SeededRandom;
+  readonly isLong: boolean;
   readonly #say: (line: string) => void;
   readonly #startedMs: number = performance.now();
   readonly #injected: Map<string, number> = new Map();
@@ -40,10 +43,11 @@ export class ChaosRun {
   readonly #down: Set<TestNode> = new Set();
   readonly #paused: Set<TestNode> = new Set();
 
-  constructor({ cluster, load, random, say }: ChaosRunParts) {
+  constructor({ cluster, load, random, isLong, say }: ChaosRunParts) {
     this.cluster = cluster;
     this.load = load;
     this.random = random;
+    this.isLong = isLong;
     this.#say = say;
   }
 

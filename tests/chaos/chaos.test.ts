@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { runProgram } from "../cluster/support/program.ts";
 import { canMount } from "../cluster/support/small-disk.ts";
 import { straceMissing } from "../cluster/support/strace.ts";
+import { replayLine, runSeed } from "../support/run-seed.ts";
 import { labMissing } from "./lab/enter-lab.ts";
 import type { CoordinatorKind } from "./lab/lab-coordinator.ts";
 import { SCENARIOS } from "./scenarios.ts";
@@ -11,7 +12,8 @@ import { SCENARIOS } from "./scenarios.ts";
 /** Each kind of fault that is not long happens once at least, however short the time. */
 const SECONDS = 10;
 const TIMEOUT_MS = 240_000;
-const SEED = Number(process.env["KV_CHAOS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const SEED = runSeed();
+const REPLAY = `to repeat it: ${replayLine(SEED, "tests/chaos/chaos.test.ts")}`;
 const RUNS: readonly (readonly [scenario: string, coordinator: CoordinatorKind])[] = [
   ["crash", "embedded"],
   ["pause", "etcd3"],
@@ -53,7 +55,7 @@ describe(
         const words = ["--scenario", scenario, "--coordinator", coordinator, "--seconds", String(SECONDS)];
         const options = { timeoutMs: TIMEOUT_MS };
         const result = await runProgram("tests/chaos/run-chaos.ts", [...words, "--seed", String(SEED)], options);
-        assert.equal(result.exitCode, 0, result.stdout + result.stderr);
+        assert.equal(result.exitCode, 0, `${result.stdout}${result.stderr}\n${REPLAY}`);
         assert.match(result.stdout, /operations linearizable, \d+ in the order of their logs; copies equal/);
         t.diagnostic(result.stdout);
       });

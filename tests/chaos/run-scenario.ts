@@ -66,7 +66,7 @@ export async function runScenario(scenario: Scenario, options: ScenarioOptions):
     },
   });
   const load = new ChaosLoad(cluster, { seed, thinkMs: options.thinkMs });
-  const run = new ChaosRun({ cluster, load, random: new SeededRandom(seed), say });
+  const run = new ChaosRun({ cluster, load, random: new SeededRandom(seed), isLong: seconds >= LONG_RUN_S, say });
   const diskOf = (node: TestNode): SmallDisk => {
     const disk = disks.get(node.dataDirectory);
     if (disk === undefined) throw new Error(`${node.name} has no small disk`);

@@ -4,19 +4,19 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SeededRandom } from "../../src/base/random.ts";
 import { TestCluster } from "./support/cluster.ts";
-import { eventually, memberView, requireEqualCopies, shardView } from "./support/copies.ts";
+import { replayLine, runSeed } from "../support/run-seed.ts";
+import { eventually, memberView, requireEqualCopies, shardView, storedSet } from "./support/copies.ts";
 import { runKv } from "./support/program.ts";
 import type { TestNode } from "./support/test-node.ts";
 import { Traffic } from "./support/traffic.ts";
 
 /** `npm run chaos:mix` sets it higher. */
 const STEPS = Number(process.env["KV_CHAOS_STEPS"] ?? 8);
-const SEED = Number(process.env["KV_CHAOS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const SEED = runSeed();
 const WRITES_PER_SECOND_MIN = 100;
 
 type Fault = "kill" | "pause" | "failover" | "handover" | "wipe" | "kill-two" | "kill-all";
 
-const HEARD_MS = 1000;
 const FAULTS: readonly Fault[] = ["failover", "kill", "handover", "pause", "kill-two", "wipe", "failover", "kill-all"];
 
 /** Faults on the one shard of a cluster, one after the other, each healed by what an operator would do. */
@@ -71,7 +71,12 @@ class FaultDriver {
       return isWhole && leader !== null && in_sync.length === members.length ? true : undefined;
     });
     // A member that has just been added hears of it with one of the next heartbeats; until then it must not be promoted.
-    await sleep(HEARD_MS);
+    const everybody = this.#cluster.nodes.map(({ name }) => name);
+    await eventually("every member knows that it is in sync", async () => {
+      return (
+        this.#cluster.nodes.every((node) => everybody.every((name) => storedSet(node).includes(name))) || undefined
+      );
+    });
   }
 
   async #killForAWhile(nodes: readonly TestNode[]): Promise<void> {
@@ -132,7 +137,8 @@ test(
       );
     } catch (error) {
       for (const node of cluster.nodes) console.log(`--- ${node.name}\n${node.output}`);
-      throw new Error(`seed ${SEED}, after ${inflicted.join(", ")}`, { cause: error });
+      const replay = replayLine(SEED, "tests/cluster/mixed-faults.test.ts");
+      throw new Error(`after ${inflicted.join(", ")}; to repeat it: ${replay}`, { cause: error });
     }
   },
 );

@@ -27,7 +27,7 @@ for (const replication of ["async", "in-sync"] as const) {
       for (const victim of cluster.members(pauses % 2)) {
         await traffic.reach(WRITES_PER_SECOND_MIN);
         victim.signal("SIGSTOP");
-        await eventually("it stands still", async () => isStopped(victim) || undefined, 2000);
+        await eventually("it stands still", async () => isStopped(victim) || undefined);
         await sleep(pauseMs);
         assert(isStopped(victim), "nobody woke it");
         victim.signal("SIGCONT");

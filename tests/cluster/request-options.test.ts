@@ -53,8 +53,8 @@ test("a write with an Idempotency-Key happens once, through any node, and over t
   assert.deepEqual(await increment(leader, "a"), first, "so does a cluster that started again");
   const headers = { "Idempotency-Key": "a", "Content-Type": "application/json" };
   const reused = { method: "POST", body: '{"by":2}', headers };
-  assert.equal((await stranger.fetch(`/v1/kv/${key}/increment`, reused)).status, 422);
-  assert.equal(await (await stranger.fetch(`/v1/kv/${key}`)).text(), "2");
+  assert.equal((await stranger.ask(`/v1/kv/${key}/increment`, reused)).status, 422);
+  assert.equal(await stranger.get(key), "2");
 });
 
 test("who sends back its KV-Token reads its own writes from replicas, and over the loss of a leader", async (t) => {
@@ -63,10 +63,10 @@ test("who sends back its KV-Token reads its own writes from replicas, and over t
   const roles = new Set<string | null>();
   let token = "";
   const writeAndRead = async (writer: TestNode, reader: TestNode, value: string): Promise<void> => {
-    const written = await writer.fetch(`/v1/kv/${key}`, { method: "PUT", body: value });
+    const written = await writer.ask(`/v1/kv/${key}`, { method: "PUT", body: value });
     assert.ok(written.ok, await written.text());
     token = written.headers.get("kv-token") ?? "";
-    const read = await reader.fetch(`/v1/kv/${key}?consistency=eventual`, { headers: { "KV-Token": token } });
+    const read = await reader.ask(`/v1/kv/${key}?consistency=eventual`, { headers: { "KV-Token": token } });
     assert.equal(await read.text(), value);
     roles.add(read.headers.get("kv-role"));
   };
@@ -89,33 +89,32 @@ test("who sends back its KV-Token reads its own writes from replicas, and over t
 test("a strict read is answered by a leader that its replicas still follow, and by one that is alone in its set", async (t) => {
   const { cluster, leader, replica, stranger } = await start(t);
   const key = keyOfFirst(cluster, "strict");
-  await stranger.fetch(`/v1/kv/${key}`, { method: "PUT", body: "x" });
+  await stranger.put(key, "x");
   const strict = `/v1/kv/${key}?consistency=strict`;
-  const answers = await Promise.all(Array.from({ length: 50 }, async () => stranger.fetch(strict)));
+  const answers = await Promise.all(Array.from({ length: 50 }, async () => stranger.ask(strict)));
   for (const answer of answers) assert.deepEqual([await answer.text(), answer.headers.get("kv-role")], ["x", "leader"]);
   await replica.kill();
   await eventually("the replica is out of the set", async () => {
     const { in_sync } = await shardView(leader);
     return in_sync.length === 1 ? true : undefined;
   });
-  assert.equal(await (await stranger.fetch(strict)).text(), "x");
+  assert.equal(await (await stranger.ask(strict)).text(), "x");
 });
 
 test("a replica says how old what it shows may be, and answers within the bound that was asked for", async (t) => {
   const { cluster, leader, replica } = await start(t);
   const key = keyOfFirst(cluster, "lag");
-  await leader.fetch(`/v1/kv/${key}`, { method: "PUT", body: "x" });
+  await leader.put(key, "x");
   const writtenAt = performance.now();
   const bounded = async (maxLagMs: number): Promise<{ role: string | null; lagMs: number }> => {
     const ageMs = performance.now() - writtenAt;
-    const read = await replica.fetch(`/v1/kv/${key}?consistency=eventual&max_lag_ms=${maxLagMs}`);
+    const read = await replica.ask(`/v1/kv/${key}?consistency=eventual&max_lag_ms=${maxLagMs}`);
     const answer = { role: read.headers.get("kv-role"), lagMs: Number(read.headers.get("kv-lag-ms")) };
     // Only a state that says of itself that it may be older than the write may lack it.
-    if (read.status !== 200)
-      assert.ok(
-        read.status === 404 && answer.lagMs >= ageMs,
-        `${read.status}, ${answer.lagMs} ms, ${ageMs} ms after the write`,
-      );
+    if (read.status !== 200) {
+      const what = `${read.status}, ${answer.lagMs} ms, ${ageMs} ms after the write`;
+      assert.ok(read.status === 404 && answer.lagMs >= ageMs, what);
+    }
     return answer;
   };
   assert.deepEqual(await bounded(0), { role: "leader", lagMs: 0 });

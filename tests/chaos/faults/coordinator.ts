@@ -17,14 +17,12 @@ export function coordinatorDown(downS: number): Fault {
     isLong: downS >= LONG_S,
     async inflict(run) {
       const { coordinator } = run.cluster;
-      await run.steady();
-      const epochs = await run.epochs();
-      const fromMs = performance.now();
-      await coordinator.killAll();
-      await sleep(downS * 1000);
-      run.injected(this.kind);
-      requireUndisturbed(run, { fromMs, epochs, now: await run.epochs() });
-      await coordinator.startAll();
+      const kill = async (): Promise<void> => {
+        await coordinator.killAll();
+        await sleep(downS * 1000);
+        run.injected(this.kind);
+      };
+      await requireUndisturbed(run, kill, async () => coordinator.startAll());
     },
   };
 }
@@ -35,16 +33,18 @@ export function etcdMembersKilled(count: 1 | 2, downS: number): Fault {
     kind: count === 1 ? "kill -9 of etcd's leader" : "kill -9 of etcd's quorum",
     async inflict(run) {
       const { coordinator } = run.cluster;
-      await run.steady();
-      const epochs = await run.epochs();
-      const fromMs = performance.now();
-      const leader = await coordinator.findLeader();
-      const dead = count === 1 ? [leader] : [leader, (leader + 1) % coordinator.hosts.length];
-      for (const index of dead) await coordinator.kill(index);
-      await sleep(downS * 1000);
-      run.injected(this.kind);
-      requireUndisturbed(run, { fromMs, epochs, now: await run.epochs() });
-      await Promise.all(dead.map(async (index) => coordinator.start(index)));
+      const dead: number[] = [];
+      const kill = async (): Promise<void> => {
+        const leader = await coordinator.findLeader();
+        dead.push(leader);
+        if (count === 2) dead.push((leader + 1) % coordinator.hosts.length);
+        for (const index of dead) await coordinator.kill(index);
+        await sleep(downS * 1000);
+        run.injected(this.kind);
+      };
+      await requireUndisturbed(run, kill, async () => {
+        await Promise.all(dead.splice(0).map(async (index) => coordinator.start(index)));
+      });
     },
   };
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { keyOfText } from "../../../src/model/key.ts";
 import type { TestCluster } from "./cluster.ts";
@@ -62,6 +64,13 @@ export async function memberView(node: TestNode): Promise<MemberView> {
   const found = (await shardView(node)).members.find((member) => member.node === node.name);
   assert(found !== undefined, `${node.name} is a member of its shard`);
   return found;
+}
+
+/** The in-sync set as the node's own directory has it; empty before its first leadership. */
+export function storedSet(node: TestNode): readonly string[] {
+  const text = readFileSync(join(node.dataDirectory, "node.json"), "utf8");
+  const { state } = JSON.parse(text) as { state: { leadership: { inSync: { node: string }[] } | null } };
+  return (state.leadership?.inSync ?? []).map((member) => member.node);
 }
 
 /** Asks again until `look` gives something; throws with `what` when it takes too long. */

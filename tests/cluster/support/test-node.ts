@@ -20,6 +20,9 @@ export interface StartOptions {
 
 const READY_TIMEOUT_MS = 30_000;
 const POLL_MS = 20;
+/** A refusal for now that lasts longer is one to be told of. */
+const BUSY_MS_MAX = 10_000;
+const BUSY_PAUSE_MS = 50;
 
 /**
  * One node as a process of its own. It may be killed and started again any number of times; its data directory stays. It
@@ -127,9 +130,22 @@ export class TestNode {
     return fetch(this.url + path, { signal: AbortSignal.timeout(15_000), ...init });
   }
 
+  /** As `fetch`; what was not applied for now, as it may be just after a change of leaders, is asked for again. */
+  async ask(path: string, init: RequestInit = {}): Promise<Response> {
+    const endMs = performance.now() + BUSY_MS_MAX;
+    for (;;) {
+      const answer = await this.fetch(path, init);
+      if (answer.status !== 503 || performance.now() > endMs) return answer;
+      const text = await answer.clone().text();
+      if (!text.includes('"outcome":"not_applied"')) return answer;
+      await answer.body?.cancel();
+      await sleep(BUSY_PAUSE_MS);
+    }
+  }
+
   /** Stores a value through this node; throws unless the answer is ok. */
   async put(key: string, value: string | Uint8Array<ArrayBuffer>, query = ""): Promise<void> {
-    const answer = await this.fetch(`/v1/kv/${encodeURIComponent(key)}${query}`, { method: "PUT", body: value });
+    const answer = await this.ask(`/v1/kv/${encodeURIComponent(key)}${query}`, { method: "PUT", body: value });
     if (!answer.ok) throw new Error(`PUT ${key}: ${answer.status} ${await answer.text()}`);
     await answer.body?.cancel();
   }
@@ -150,7 +166,7 @@ export class TestNode {
 
   /** The value of a key as text, through this node; null when there is none. Throws on any other answer. */
   async get(key: string, query = ""): Promise<string | null> {
-    const answer = await this.fetch(`/v1/kv/${encodeURIComponent(key)}${query}`);
+    const answer = await this.ask(`/v1/kv/${encodeURIComponent(key)}${query}`);
     const text = await answer.text();
     if (answer.status === 404) return null;
     if (answer.status !== 200) throw new Error(`GET ${key}: ${answer.status} ${text}`);
