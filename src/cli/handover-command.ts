@@ -47,7 +47,8 @@ async function handOver({ shard, node, configFile, json }: HandoverOptions): Pro
       throw new KvError(code, message);
     }
     const report = readPromotionReport(jsonOf(answer));
-    const sentence = `${report.node} leads ${report.shard} in epoch ${report.epoch}`;
+    const { node: leader, shard: led, epoch, ledAlready } = report;
+    const sentence = `${leader} leads ${led} ${ledAlready ? "already, " : ""}in epoch ${epoch}`;
     await print(`${json === true ? JSON.stringify(report) : styleText("green", sentence)}\n`);
   } finally {
     client.close();

@@ -93,10 +93,16 @@ function totalsLine(status: ClusterStatus): string {
   });
   const sum = (read: (member: MemberStatus) => number): number =>
     leaders.reduce((total, member) => total + read(member), 0);
-  const keys = formatCount(sum((member) => member.keyCount));
+  const keys = countOf(
+    sum((member) => member.keyCount),
+    "key",
+  );
   const bytes = formatBytes(sum((member) => member.treeLiveBytes));
   const rates = `${formatCount(sum((m) => m.readsPerSecond))} reads/s, ${formatCount(sum((m) => m.writesPerSecond))} writes/s`;
-  return `${keys} keys in ${bytes} · ${rates} · fullest shard ${status.imbalance.toFixed(2)} × the mean`;
+  // Keys are counted in the tree, where writes arrive within seconds.
+  const newest = sum((member) => Math.max(0, member.lastSequence - member.appliedSequence));
+  const uncounted = newest === 0 ? "" : ` and ${countOf(newest, "write")} not counted yet`;
+  return `${keys} in ${bytes}${uncounted} · ${rates} · fullest shard ${status.imbalance.toFixed(2)} × the mean`;
 }
 
 function warningLines(status: ClusterStatus): string[] {

@@ -76,11 +76,12 @@ export class FailoverNarrator {
 /** A line for each leader: how to kill it, where that can be told. */
 export function leaderLines(shards: readonly ClusterShard[]): string[] {
   const widthMax = Math.max(...shards.map(({ name }) => name.length));
+  const addressWidthMax = Math.max(...shards.map(({ leader }) => nameOf(leader).length));
   return shards.flatMap(({ name, leader }) => {
     if (leader === null) return [];
     const found = findListener(leader.port, leader.host);
     const order = found === null ? "" : `  kill -9 ${found.pid}`;
-    return [`  ${name.padEnd(widthMax)}  ${formatHostPort(leader)}${order}`];
+    return [`  ${name.padEnd(widthMax)}  ${formatHostPort(leader).padEnd(addressWidthMax)}${order}`.trimEnd()];
   });
 }
 
