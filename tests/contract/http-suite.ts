@@ -12,7 +12,7 @@ import type { HttpSystem } from "./http-system.ts";
 /** The behaviour of the HTTP interface, for every system that offers it. Each test uses keys of its own. */
 export function describeHttp(name: string, start: () => Promise<HttpSystem>): void {
   describe(name, () => {
-    let system: HttpSystem = { address: "", stop: async () => {} };
+    let system: HttpSystem = { address: "", pid: 0, collect: async () => {}, stop: async () => {} };
     before(async () => {
       system = await start();
     });

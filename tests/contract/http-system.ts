@@ -1,10 +1,10 @@
 /** Something that speaks HTTP: a front door before a memory gateway, or a node of a real cluster. */
 export interface HttpSystem {
   readonly address: string;
-  /** The process that serves; without it, memory and descriptors are not looked at. */
-  readonly pid?: number;
-  /** What the store behind may fill and empty as it likes (its memtable): no growth of what serves HTTP. */
-  readonly bufferBytesMax?: number;
+  /** The process that serves. */
+  readonly pid: number;
+  /** Collects the garbage of that process: what is left is held by somebody. */
+  collect(): Promise<void>;
   stop(): Promise<void>;
 }
 

@@ -1,7 +1,9 @@
 /**
  * A program: the HTTP front door before a memory gateway, in a process of its own, so that its memory and descriptors can be
- * measured. Prints its address as its first line; ends when its standard input ends.
+ * measured. Prints its address as its first line; collects its garbage for every line of its standard input, and says so in
+ * one of its own; ends when that ends. Run with `--expose-gc`.
  */
+import { createInterface } from "node:readline";
 import { SystemClock } from "../../src/base/system-clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { startHttpServer } from "../../src/http/http-server.ts";
@@ -17,5 +19,9 @@ const server = await startHttpServer({
   logger: silentLogger,
 });
 console.log(server.address);
-process.stdin.resume();
-process.stdin.on("end", () => void server.close());
+const input = createInterface({ input: process.stdin });
+input.on("line", () => {
+  globalThis.gc?.();
+  console.log("collected");
+});
+input.on("close", () => void server.close());
