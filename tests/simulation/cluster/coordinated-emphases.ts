@@ -226,6 +226,30 @@ const FULL_LEADERS: Emphasis = emphasis({
   expected: ["full leader handed over"],
 });
 
+/** Full and hanging disks, handovers and takeovers at once, under clients that have sessions: leaders change for every reason there is. */
+const BUSY: Emphasis = emphasis({
+  isCoordinated: true,
+  hasSessions: true,
+  faults: {
+    promotion: false,
+    handover: true,
+    "disk full": true,
+    "hanging flush": true,
+    absence: true,
+    "late requests": true,
+    wipe: false,
+    "swapped directories": false,
+  },
+  parameters: {
+    segment: 2048,
+    "segment growth": 1,
+    "handover interval": 3000,
+    "disk full interval": 3000,
+    "hanging flush interval": 4000,
+    "absence interval": 4000,
+  },
+});
+
 /** Those with a coordinator by name. */
 export const COORDINATED_EMPHASES: Readonly<Record<string, Emphasis>> = {
   coordinated: COORDINATED,
@@ -248,4 +272,6 @@ export const COORDINATED_EMPHASES: Readonly<Record<string, Emphasis>> = {
 /** Those that no mixed run draws, so that its seeds stay what they are. */
 export const LATER_EMPHASES: Readonly<Record<string, Emphasis>> = {
   "full-leaders": FULL_LEADERS,
+  "busy-async": { ...BUSY, replication: "async" },
+  "busy-in-sync": { ...BUSY, replication: "in-sync", faults: { ...BUSY.faults, "member change": true } },
 };
