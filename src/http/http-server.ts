@@ -102,7 +102,9 @@ export class HttpServer {
       isLeaving: () => this.#isLeaving,
     };
     this.#server = this.#createServer();
-    this.#acceptor = createAcceptor({ allowHalfOpen: true, noDelay: true }, (socket) => this.#onSocket(directSocket(socket)));
+    this.#acceptor = createAcceptor({ allowHalfOpen: true, noDelay: true }, (socket) =>
+      this.#onSocket(directSocket(socket)),
+    );
     this.#acceptor.maxConnections = this.#settings.connectionsMax + TURNED_AWAY_MAX;
   }
 

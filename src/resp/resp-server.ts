@@ -59,7 +59,9 @@ export class RespServer {
 
   constructor(options: RespServerOptions) {
     this.#options = options;
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#onConnection(directSocket(socket)));
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+      this.#onConnection(directSocket(socket)),
+    );
     this.#door = this.#makeDoor();
   }
 
