@@ -113,4 +113,9 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 3538,
     showed: "the simulated clients joined what they had seen before and after a takeover that loses, unasked",
   },
+  {
+    scenario: "failover",
+    seed: 33501,
+    showed: "the simulation cut a connection after its faults were over",
+  },
 ];

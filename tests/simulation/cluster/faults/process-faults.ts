@@ -220,7 +220,9 @@ export class ProcessFaults {
     if (heir === undefined) return;
     const durationMs = 600 + random.next() * 700;
     this.#pauseFor(heir, durationMs);
-    simulation.schedule(durationMs - random.next() * 50, "breath ends", () => network.block(leader.node, heir.node));
+    simulation.schedule(durationMs - random.next() * 50, "breath ends", () => {
+      if (!this.#world.isHealing) network.block(leader.node, heir.node);
+    });
     simulation.schedule(durationMs + 4000, "silence ends", () => network.unblock(leader.node, heir.node));
   }
 
