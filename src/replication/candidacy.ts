@@ -1,20 +1,14 @@
 import type { Timer } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
-import { type InSyncMember, isSameStore } from "../model/leadership.ts";
+import { isSameStore } from "../model/leadership.ts";
 import type { StoreRef } from "../model/position.ts";
-import type { Accounts } from "./accounts.ts";
-import type { MemberEnvironment } from "./member-environment.ts";
-import type { LogEnd, State } from "./messages.ts";
-import type { ChangeOutcome, KnownDocument, NextDocument, ShardRegister } from "./shard-register.ts";
+import { isLonger } from "./member-account.ts";
+import type { State } from "./messages.ts";
+import { type ElectionParts, isWhole, RollCall } from "./roll-call.ts";
+import type { ChangeOutcome, KnownDocument, NextDocument } from "./shard-register.ts";
 
-export interface CandidacyParts {
-  readonly env: MemberEnvironment;
-  readonly register: ShardRegister;
-  readonly accounts: Accounts;
-  /** Where the candidate's own log ends. */
-  readonly logEnd: LogEnd;
-  /** The document that it goes by: it names this member's store in the set, and another one as the leader. */
-  readonly known: KnownDocument;
+/** `known` names this member's store in the set, and another one as the leader. */
+export interface CandidacyParts extends ElectionParts {
   /** Whether the old leader may have acknowledged writes that this member lacks (rule K4, `async`). */
   readonly mayLose: boolean;
   /** The document names this member; perhaps it has led already for a moment in the coordinator's eyes. */
@@ -23,9 +17,6 @@ export interface CandidacyParts {
   readonly onDropped: (reason: string) => void;
 }
 
-/** How long the other members have to say that they are alive. */
-const GATHER_MS = 200;
-const GATHER_STEP_MS = 20;
 /** Candidates with equal logs do not all try at once. */
 const DELAY_MS_MAX = 100;
 
@@ -37,35 +28,26 @@ const DELAY_MS_MAX = 100;
  */
 export class Candidacy {
   readonly #parts: CandidacyParts;
+  readonly #rollCall: RollCall;
   #timer: Timer | null = null;
   #isEnded = false;
 
   constructor(parts: CandidacyParts) {
     this.#parts = parts;
+    this.#rollCall = new RollCall(parts);
   }
 
   /** Asks who is alive: those are in the new set from the start, and nobody has to wait for the others (step 3). */
   start(): void {
-    const { accounts, env, known } = this.#parts;
-    const wanted = known.document.inSync.filter(({ node }) => node !== this.#own.node);
-    const startMs = env.clock.nowMs();
-    accounts.ask();
-    const look = (): void => {
-      const alive = accounts.answered().filter((account) => wanted.some((member) => isWhole(account, member)));
-      const isOver = env.clock.nowMs() - startMs >= GATHER_MS;
-      if (!isOver && alive.length < wanted.length) {
-        accounts.askAgain();
-        this.#timer = env.timers.after(GATHER_STEP_MS, look);
-        return;
-      }
-      this.#timer = env.timers.after(this.#delayMs(alive), () => this.#claim(alive));
-    };
-    look();
+    this.#rollCall.start((alive) => {
+      this.#timer = this.#parts.env.timers.after(this.#delayMs(alive), () => this.#claim(alive));
+    });
   }
 
   /** The member stops, or has another duty: nobody is told anything any more. */
   end(): void {
     this.#isEnded = true;
+    this.#rollCall.end();
     this.#timer?.cancel();
   }
 
@@ -76,10 +58,7 @@ export class Candidacy {
   /** Whoever has the longest log tries first: fewer writes whose outcome is unknown are lost. Not needed for safety. */
   #delayMs(alive: readonly State[]): number {
     const { logEnd, env } = this.#parts;
-    const isLongest = alive.every(
-      ({ lastEpoch, lastSequence }) =>
-        lastEpoch < logEnd.lastEpoch || (lastEpoch === logEnd.lastEpoch && lastSequence <= logEnd.lastSequence),
-    );
+    const isLongest = alive.every((account) => !isLonger(account, logEnd));
     return DELAY_MS_MAX * (isLongest ? env.random.next() / 2 : 0.5 + env.random.next() / 2);
   }
 
@@ -116,9 +95,4 @@ export class Candidacy {
 /** Whether `member` of a set is the store `own`: under its present name, not under a name that another store had (D7, M35). */
 export function isElectable(member: StoreRef, own: StoreRef): boolean {
   return mutant("M35") ? member.node === own.node : isSameStore(member, own);
-}
-
-/** Whether the member that gave this account has the very store that the set names, whole. */
-function isWhole(account: State, member: InSyncMember): boolean {
-  return account.complete && isSameStore(member, account.store);
 }

@@ -20,8 +20,10 @@ import type { HandedOver, StoreLeadership } from "./messages.ts";
 import { hasRoomFor } from "./no-room.ts";
 import { type Office, PlannedChanges } from "./planned-changes.ts";
 import { reasonToLead } from "./reason-to-lead.ts";
+import { Reclaim } from "./reclaim.ts";
+import type { ElectionParts } from "./roll-call.ts";
 import type { Roles, RolesParts } from "./roles.ts";
-import type { ChangeOutcome, KnownDocument, RegisterReading, ShardRegister } from "./shard-register.ts";
+import type { KnownDocument, RegisterReading, ShardRegister } from "./shard-register.ts";
 import { hasStartOf } from "./startup-decision.ts";
 import { PromisedLease } from "./term-lease.ts";
 
@@ -201,14 +203,10 @@ export class CoordinatedRoles implements Roles {
   }
 
   #onAbsent(): void {
-    const { shard } = this.#config;
-    if (this.#memory.known !== null) {
-      return this.#refuseToTakePart(
-        `The coordinator has no document of shard ${shard.name} (from static mode? kv init --adopt)`,
-      );
-    }
+    const absent = `The coordinator has no document of shard ${this.#config.shard.name}`;
+    if (this.#memory.known !== null) return this.#refuseToTakePart(`${absent} (from static mode? kv init --adopt)`);
     const cure = "kv up makes it as soon as all nodes answer, otherwise kv init does";
-    this.#waitFor(`The coordinator has no document of shard ${shard.name} yet: ${cure}`, true);
+    this.#waitFor(`${absent} yet: ${cure}`, true);
   }
 
   /** Rule C5: what was seen once cannot be older than the truth. */
@@ -279,14 +277,15 @@ export class CoordinatedRoles implements Roles {
     if (state.damage !== null || state.bootstrap !== null) {
       return this.#waitFor("This copy is not whole and does not lead; another member takes over");
     }
+    if (this.#register.isChanging) return this.#waitFor("Waits to hear what became of its last request to lead");
     // An epoch that cannot begin is not asked for: it would be another one at every look.
     if (!this.#hasRoom) return this.#waitFor("The disk has no room to begin a leadership");
-    const { document } = known;
-    const isHandedOver = document.cause === "handover" && state.seenEpoch.epoch < document.epoch;
+    const { cause, epoch } = known.document;
+    const isHandedOver = cause === "handover" && state.seenEpoch.epoch < epoch;
     if (isHandedOver) return this.duties.leave(() => this.#lead(known, false));
-    const hasBegun = hasStartOf(this.duties.store, leadershipOf(document));
+    const hasBegun = hasStartOf(this.duties.store, leadershipOf(known.document));
     // What `kv init` wrote was nobody's leadership yet.
-    const isPromotion = !hasBegun && document.cause !== "create";
+    const isPromotion = !hasBegun && cause !== "create";
     // A promotion that this process does not know of: promises to the leader before may still hold (rule L7).
     // Before the first leadership nobody had promised anything.
     if (isPromotion && this.#promise.remainingMs > 0 && !mutant("M20")) {
@@ -297,14 +296,16 @@ export class CoordinatedRoles implements Roles {
 
   /** A new epoch before the first append (rule G1): what an earlier process appended may be elsewhere, and lost here. */
   #claimAgain(known: KnownDocument, isPromotion: boolean): void {
-    this.duties.begin({ kind: "candidate", candidacy: null });
-    const { document } = known;
     if (mutant("M27")) return this.#lead(known, isPromotion);
-    const next = { ...document, epoch: document.epoch + 1, term: this.#env.random.hex64(), cause: "restart" as const };
-    this.#register.change(known, next, (outcome: ChangeOutcome) => {
-      if (outcome.kind === "accepted") this.#lead(outcome.known, isPromotion);
-      else this.decide();
+    const reclaim = new Reclaim({
+      ...this.#toElect(known),
+      onClaimed: (claimed) => this.#lead(claimed, isPromotion),
+      onPassedOn: (passed) =>
+        this.#giveWay(passed, `${passed.document.leader.node} has more of the log than this member`),
+      onDropped: () => this.decide(),
     });
+    this.duties.begin({ kind: "candidate", candidacy: reclaim });
+    reclaim.start();
   }
 
   /** A success that is heard of late may be of an epoch that is over: behind entries of a later one nothing is appended. */
@@ -364,11 +365,7 @@ export class CoordinatedRoles implements Roles {
   #seekLeadership(known: KnownDocument): void {
     this.duties.leave(() => {
       const candidacy = new Candidacy({
-        env: this.#env,
-        register: this.#register,
-        accounts: this.#accounts,
-        logEnd: logEndOf(this.duties.store),
-        known,
+        ...this.#toElect(known),
         mayLose: this.#config.replication === "async",
         onElected: (elected) => this.#lead(elected, true),
         onDropped: (reason) => {
@@ -381,6 +378,11 @@ export class CoordinatedRoles implements Roles {
       this.duties.begin({ kind: "candidate", candidacy });
       candidacy.start();
     });
+  }
+
+  #toElect(known: KnownDocument): ElectionParts {
+    const logEnd = logEndOf(this.duties.store);
+    return { env: this.#env, register: this.#register, accounts: this.#accounts, logEnd, known };
   }
 
   #waitFor(reason: string, isExpected = false): void {

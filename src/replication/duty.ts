@@ -1,5 +1,4 @@
 import { LIMITS } from "../model/limits.ts";
-import type { Candidacy } from "./candidacy.ts";
 import type { Follower } from "./follower.ts";
 import type { LeaderTerm } from "./leader-term.ts";
 import type { LogFetch } from "./log-fetch.ts";
@@ -15,7 +14,7 @@ export type Duty =
   | { readonly kind: "following"; readonly follower: Follower }
   | { readonly kind: "promoting"; readonly promotion: Promotion }
   /** Asks the coordinator for the leadership, silent towards everybody else until that is certain (rule L6). */
-  | { readonly kind: "candidate"; readonly candidacy: Candidacy | null }
+  | { readonly kind: "candidate"; readonly candidacy: { end(): void } | null }
   /** Leaving a role: the write and flush under way are waited for (§2.10). */
   | { readonly kind: "changing"; readonly sinceMs: number }
   | { readonly kind: "waiting"; readonly reason: string; readonly sinceMs: number };

@@ -14,6 +14,12 @@ export function logEndOf(store: ShardStore | null): LogEnd {
   return { lastEpoch: epoch, lastTerm: term, lastSequence: store?.lastSequence ?? 0 };
 }
 
+/** Whether the log that ends at `left` goes further than the one that ends at `right`. */
+export function isLonger(left: LogEnd, right: LogEnd): boolean {
+  if (left.lastEpoch !== right.lastEpoch) return left.lastEpoch > right.lastEpoch;
+  return left.lastSequence > right.lastSequence;
+}
+
 /** A member's account of itself for other nodes, answering their question `id`. */
 export function accountOf(
   member: { readonly state: MemberState; readonly store: ShardStore | null; readonly duty: Duty },

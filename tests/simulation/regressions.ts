@@ -118,4 +118,9 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 33501,
     showed: "the simulation cut a connection after its faults were over",
   },
+  {
+    scenario: "failover",
+    seed: 33480,
+    showed: "a leader that was started again led on, though its disk had lost what its replica still had",
+  },
 ];
