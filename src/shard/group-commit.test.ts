@@ -34,6 +34,29 @@ describe("a group commit", () => {
     assert.deepEqual(world.told, ["written 1", "flushed 1", "written 9", "flushed 9"]);
   });
 
+  test("waits for what the next turns bring, a few of them", () => {
+    const world = new World();
+    let turnCount = 0;
+    const bringMore = (): void => {
+      if (++turnCount > 100) return;
+      world.add(1);
+      world.timers.soon(bringMore);
+    };
+    world.timers.soon(bringMore);
+    world.timers.advance(0);
+    const [first = ""] = world.told;
+    const count = Number(/^written (\d+)$/.exec(first)?.[1]);
+    assert.ok(count > 4 && count < 16, first);
+  });
+
+  test("does not wait with a batch that is large", () => {
+    const world = new World();
+    world.add(500);
+    world.timers.soon(() => world.add(1));
+    world.timers.advance(0);
+    assert.equal(world.told[0], "written 500");
+  });
+
   test("holds a batch back while the tree is behind, and gathers in it what comes meanwhile", () => {
     const world = new World();
     world.delayMs = 30;
@@ -144,7 +167,9 @@ describe("a group commit", () => {
 
 /** A group commit over a log on a simulated disk. */
 class World {
-  readonly fixture = new LogFixture();
+  readonly fixture = new LogFixture({
+    sizes: { segmentBytesFirst: 65_536, segmentBytesMax: 65_536, tailBytesMax: 65_536 },
+  });
   readonly timers = this.fixture.timers;
   readonly told: string[] = [];
   onFlushed: (sequence: Sequence) => void = () => {};

@@ -14,12 +14,17 @@ interface GroupCommitParts {
   readonly onFlushed: (sequence: Sequence) => void;
 }
 
+/** Turns of the loop that a batch waits for more at most, as long as each brings some. */
+const TURNS_MAX = 8;
+/** A batch of this size is worth a flush of its own. */
+const WORTHWHILE_BYTES = 16_384;
 /** Room that a batch begins with at most: a large one need not be followed by another. */
 const GUESS_BYTES_MAX = 262_144;
 
 /**
- * Gathers entries into batches: what queues up while a flush runs is the next batch. No timer and no artificial delay, but
- * where the tree falls behind: then batches are held back, so that writers slow down before they have to be refused.
+ * Gathers entries into batches: what queues up while a flush runs is the next batch, with what comes in the next few turns of
+ * the loop. No timer and no artificial delay, but where the tree falls behind: then batches are held back, so that writers slow
+ * down before they have to be refused.
  *
  * Owns the entries between append and write. One flush runs at a time: a second one could not make the first one's entries
  * durable sooner, and batches grow by themselves when the disk is slow.
@@ -41,7 +46,7 @@ export class GroupCommit {
     return this.#batch.entryBytes;
   }
 
-  /** Queues one entry; it is written in this turn of the loop, or after the flush that is running. */
+  /** Queues one entry; it is written a few turns of the loop later at most, or after the flush that is running. */
   add(entry: Entry): void {
     this.#batch.add(entry);
     this.#schedule();
@@ -70,8 +75,19 @@ export class GroupCommit {
     this.#isScheduled = true;
     const { timers } = this.#parts;
     const delayMs = this.#parts.delayMs();
-    if (delayMs === 0) timers.soon(() => this.#start());
+    if (delayMs === 0) timers.soon(() => this.#startWhenCalm(TURNS_MAX, 0));
     else timers.after(delayMs, () => this.#start());
+  }
+
+  /**
+   * Clients that have just been answered send their next requests in the turns that follow: while each turn brings some, they are
+   * waited for. Half as many flushes for as many writes, where it is the processor that limits them.
+   */
+  #startWhenCalm(turnsLeft: number, bytesBefore: number): void {
+    const { queuedBytes } = this;
+    const isCalm = queuedBytes === bytesBefore || queuedBytes >= WORTHWHILE_BYTES || turnsLeft === 0;
+    if (isCalm) this.#start();
+    else this.#parts.timers.soon(() => this.#startWhenCalm(turnsLeft - 1, queuedBytes));
   }
 
   /** The next batch is likely to be about as large as the last. */
