@@ -22,7 +22,7 @@ export function watchBacklog(node: KvNode): Sampler<BacklogSample> {
   return new Sampler(INTERVAL_MS, async (atSeconds) => {
     const metrics = await node.metrics();
     const appliedSequence = metrics.value("kv_shard_applied_sequence");
-    return { atSeconds, unappliedEntries: metrics.unappliedEntries, appliedSequence };
+    return { atSeconds: atSeconds(), unappliedEntries: metrics.unappliedEntries, appliedSequence };
   });
 }
 

@@ -8,8 +8,8 @@ export class Sampler<Sample> {
   #isStopped = false;
   #failure: Error | null = null;
 
-  /** `take` is told the seconds since the start. */
-  constructor(intervalMs: number, take: (atSeconds: number) => Promise<Sample>) {
+  /** `take` may ask for the seconds since the start: a busy server answers late, with what is true then. */
+  constructor(intervalMs: number, take: (atSeconds: () => number) => Promise<Sample>) {
     this.#done = this.#watch(intervalMs, take);
   }
 
@@ -20,11 +20,11 @@ export class Sampler<Sample> {
     return this.#samples;
   }
 
-  async #watch(intervalMs: number, take: (atSeconds: number) => Promise<Sample>): Promise<void> {
+  async #watch(intervalMs: number, take: (atSeconds: () => number) => Promise<Sample>): Promise<void> {
     const startedMs = performance.now();
     try {
       while (!this.#isStopped) {
-        this.#samples.push(await take((performance.now() - startedMs) / 1000));
+        this.#samples.push(await take(() => (performance.now() - startedMs) / 1000));
         await new Promise<void>((resolve) => {
           setTimeout(resolve, intervalMs);
         });

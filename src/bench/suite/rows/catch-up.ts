@@ -94,7 +94,7 @@ async function stopAndCatchUp(cluster: KvCluster, plan: Plan): Promise<number> {
   await sleep(LEAD_SECONDS * 1000);
   cluster.firstReplica.signal("SIGSTOP");
   await sleep(plan.stoppedSeconds * 1000);
-  const before = await readProgress(cluster, 0);
+  const before = await readProgress(cluster, () => 0);
   if (before.lagEntries < RATE * plan.stoppedSeconds * 0.8) {
     throw new Error(`the stopped replica was only ${before.lagEntries} entries behind`);
   }
@@ -107,10 +107,10 @@ async function stopAndCatchUp(cluster: KvCluster, plan: Plan): Promise<number> {
   return (there.durableSequence - before.durableSequence) / Math.max(there.atSeconds, SAMPLE_INTERVAL_MS / 1000);
 }
 
-async function readProgress({ first }: KvCluster, atSeconds: number): Promise<Progress> {
+async function readProgress({ first }: KvCluster, atSeconds: () => number): Promise<Progress> {
   const metrics = await first.metrics();
   return {
-    atSeconds,
+    atSeconds: atSeconds(),
     durableSequence: metrics.value("kv_replica_durable_sequence"),
     lagEntries: metrics.value("kv_replica_lag_entries"),
   };
