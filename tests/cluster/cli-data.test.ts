@@ -93,7 +93,10 @@ test("kv promote --from names the entries that only the dead leader has; later t
   await leader.startReady();
   assert.equal(await leader.get("only the leader"), null);
   const status = await runKv(["status", "--config-file", cluster.configFile]);
-  assert.match(status.stdout, /keeps writes that had not reached the others .*with async replication.*discarded-.*\.log/);
+  assert.match(
+    status.stdout,
+    /keeps writes that had not reached the others .*with async replication.*discarded-.*\.log/,
+  );
   assert.deepEqual(await cluster.stopAll(), [0, 0]);
   const check = await runKv(["check", leader.dataDirectory, "--entries"]);
   assert.equal(check.exitCode, 0, check.stdout);
