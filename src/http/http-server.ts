@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createAcceptor, type Server as Acceptor, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer, Timers } from "../base/clock.ts";
+import { Departure } from "../base/departure.ts";
 import { directSocket } from "../base/direct-socket.ts";
 import type { Logger } from "../base/logger.ts";
 import { findListener, processPhrase } from "../base/process-finder.ts";
@@ -69,6 +70,7 @@ export class HttpServer {
   readonly #settings: HttpSettings;
   readonly #door: FrontDoor;
   readonly #acceptor: Acceptor;
+  readonly #departure: Departure;
   readonly #server: Server;
   readonly #connections = new Map<Duplex, ClientConnection>();
   readonly #ordinary = new Map<Duplex, Connection>();
@@ -77,7 +79,6 @@ export class HttpServer {
   #handedOverCount = 0;
   #sweepTimer: Timer | null = null;
   #isLeaving = false;
-  #allGone: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
 
   constructor(options: HttpServerOptions) {
@@ -105,6 +106,7 @@ export class HttpServer {
     this.#acceptor = createAcceptor({ allowHalfOpen: true, noDelay: true }, (socket) =>
       this.#onSocket(directSocket(socket)),
     );
+    this.#departure = new Departure(this.#acceptor, options.timers);
     this.#acceptor.maxConnections = this.#settings.connectionsMax + TURNED_AWAY_MAX;
   }
 
@@ -142,15 +144,9 @@ export class HttpServer {
    * Stops accepting, and sends its clients away without losing a request: each gets its next answer, which says that the
    * connection closes. Resolves when all have gone, or after `LIMITS.farewellMs`.
    */
-  async farewell(): Promise<void> {
+  farewell(): Promise<void> {
     this.#isLeaving = true;
-    const { timers } = this.#options;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    // What arrived while this process stood still is read first.
-    const limit = timers.after(LIMITS.farewellMs, () => timers.soon(resolve));
-    void this.#stopAccepting().then(resolve);
-    await promise;
-    limit.cancel();
+    return this.#departure.farewell(LIMITS.farewellMs);
   }
 
   /** Stops accepting, lets the requests in flight finish for `closeGraceMs`, then cuts what is left. */
@@ -160,7 +156,7 @@ export class HttpServer {
   }
 
   async #close(): Promise<void> {
-    const allGone = this.#stopAccepting();
+    const allGone = this.#departure.stopAccepting();
     this.#server.close();
     for (const connection of this.#connections.values()) connection.stop();
     const deadline = this.#options.timers.after(this.#settings.closeGraceMs, () => {
@@ -169,14 +165,6 @@ export class HttpServer {
     await allGone;
     deadline.cancel();
     this.#sweepTimer?.cancel();
-  }
-
-  /** Resolves when the last connection is closed. */
-  #stopAccepting(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (this.#allGone === null) this.#acceptor.close(() => resolve());
-    this.#allGone ??= promise;
-    return this.#allGone;
   }
 
   #createServer(): Server {

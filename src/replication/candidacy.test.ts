@@ -1,29 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { accountOf, MemoryStateFile, stateOf, storeOf, termOf } from "../../tests/support/member-facts.ts";
+import { accountOf, MemoryStateFile, stateOf, storeOf, termOf, threeInSync } from "../../tests/support/member-facts.ts";
 import { ManualTimers } from "../../tests/support/manual-timers.ts";
 import { ScriptedCoordinator } from "../../tests/support/scripted-coordinator.ts";
 import { silentLogger } from "../base/logger.ts";
 import { SeededRandom } from "../base/random.ts";
-import type { ShardDocument } from "../model/shard-document.ts";
 import type { Accounts } from "./accounts.ts";
 import { Candidacy } from "./candidacy.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { State } from "./messages.ts";
 import { ShardRegister } from "./shard-register.ts";
 
-const DOCUMENT: ShardDocument = {
-  version: 3,
-  epoch: 5,
-  term: termOf(5),
-  leader: storeOf("a"),
-  inSync: [storeOf("a"), storeOf("b"), storeOf("c")],
-  members: ["a", "b", "c"],
-  minInSync: 1,
-  lineage: 2,
-  token: "a/boot/9",
-  cause: "expand",
-};
+const DOCUMENT = threeInSync("expand");
 
 describe("a replica that seeks the leadership", () => {
   test("claims the next epoch, with those of the old set that answered, and keeps everything else", () => {

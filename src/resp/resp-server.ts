@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Clock, Timer, Timers } from "../base/clock.ts";
+import { Departure } from "../base/departure.ts";
 import { directSocket } from "../base/direct-socket.ts";
 import type { Logger } from "../base/logger.ts";
 import { findListener, processPhrase } from "../base/process-finder.ts";
@@ -48,13 +49,13 @@ export class RespServer {
   readonly counters: RespCounters = new RespCounters();
   readonly #options: RespServerOptions;
   readonly #server: Server;
+  readonly #departure: Departure;
   readonly #door: Door;
   readonly #connections = new Map<Socket, RespConnection>();
   #toFlush: Flushable[] = [];
   #heldBytes = 0;
   #lastId = 0;
   #sweepTimer: Timer | null = null;
-  #allGone: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
 
   constructor(options: RespServerOptions) {
@@ -62,6 +63,7 @@ export class RespServer {
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
       this.#onConnection(directSocket(socket)),
     );
+    this.#departure = new Departure(this.#server, options.timers);
     this.#door = this.#makeDoor();
   }
 
@@ -103,14 +105,8 @@ export class RespServer {
    * Stops accepting, and goes on answering who is there: the protocol has no word for a connection that is about to close.
    * Resolves when all have gone, or after `LIMITS.farewellMs`.
    */
-  async farewell(): Promise<void> {
-    const { timers } = this.#options;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    // What arrived while this process stood still is read first.
-    const limit = timers.after(LIMITS.farewellMs, () => timers.soon(resolve));
-    void this.#stopAccepting().then(resolve);
-    await promise;
-    limit.cancel();
+  farewell(): Promise<void> {
+    return this.#departure.farewell(LIMITS.farewellMs);
   }
 
   /** Stops accepting, lets commands under way be answered, then cuts what is left. */
@@ -120,7 +116,7 @@ export class RespServer {
   }
 
   async #close(): Promise<void> {
-    const allGone = this.#stopAccepting();
+    const allGone = this.#departure.stopAccepting();
     for (const connection of this.#connections.values()) connection.stop();
     const deadline = this.#options.timers.after(CLOSE_GRACE_MS, () => {
       for (const socket of this.#connections.keys()) socket.destroy();
@@ -128,14 +124,6 @@ export class RespServer {
     await allGone;
     deadline.cancel();
     this.#sweepTimer?.cancel();
-  }
-
-  /** Resolves when the last connection is closed. */
-  #stopAccepting(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    if (this.#allGone === null) this.#server.close(() => resolve());
-    this.#allGone ??= promise;
-    return this.#allGone;
   }
 
   #makeDoor(): Door {

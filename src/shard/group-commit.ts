@@ -81,7 +81,7 @@ export class GroupCommit {
 
   /**
    * Clients that have just been answered send their next requests in the turns that follow: while each turn brings some, they are
-   * waited for. Half as many flushes for as many writes, where it is the processor that limits them.
+   * waited for: fewer flushes for as many writes, where it is the processor that limits them.
    */
   #startWhenCalm(turnsLeft: number, bytesBefore: number): void {
     const { queuedBytes } = this;

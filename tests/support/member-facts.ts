@@ -1,5 +1,6 @@
 import type { InSyncMember, Leadership } from "../../src/model/leadership.ts";
 import { NO_EPOCH, type Epoch, type NodeName, type StoreRef } from "../../src/model/position.ts";
+import type { ShardDocument } from "../../src/model/shard-document.ts";
 import type { MemberState, MemberStateFile } from "../../src/replication/member-environment.ts";
 import type { ReplicaSession } from "../../src/replication/replica-sessions.ts";
 import type { State } from "../../src/replication/messages.ts";
@@ -17,6 +18,22 @@ export function storeOf(node: NodeName, generation = 0): StoreRef {
 export function leadershipOf(epoch: Epoch, node: NodeName, changes: Partial<Leadership> = {}): Leadership {
   const inSync: InSyncMember[] = [{ ...storeOf(node) }];
   return { epoch, term: termOf(epoch), leader: storeOf(node), lineage: 0, inSync, setVersion: 1, ...changes };
+}
+
+/** The document of a shard that "a" leads in epoch 5, with "b" and "c" in sync. */
+export function threeInSync(cause: ShardDocument["cause"]): ShardDocument {
+  return {
+    version: 3,
+    epoch: 5,
+    term: termOf(5),
+    leader: storeOf("a"),
+    inSync: [storeOf("a"), storeOf("b"), storeOf("c")],
+    members: ["a", "b", "c"],
+    minInSync: 1,
+    lineage: 2,
+    token: "a/boot/9",
+    cause,
+  };
 }
 
 /** What a member's own state file says; by default that of an empty directory. */
