@@ -192,6 +192,31 @@ describe("A promotion", () => {
     assert.equal(fixture.all("STORE_LEADERSHIP").length, 2);
   });
 
+  it("does not follow one that was asked for elsewhere at the same time: each would follow the other", () => {
+    const candidate = new Candidate();
+    const { fixture } = candidate;
+    const promotion = fixture.promote();
+    candidate.answer([NODES.a, NODES.c]);
+    candidate.stepDown(EMPTY);
+    const own = fixture.last("STORE_LEADERSHIP").header;
+    const rival = { ...own.leadership, term: termOf(77), leader: storeOf(NODES.c) };
+    fixture.hear(NODES.c, "STORE_LEADERSHIP", { id: 9, leadership: rival });
+    assert.equal(fixture.last("STORED_LEADERSHIP").header.accepted, false);
+    fixture.hear(NODES.c, "STORED_LEADERSHIP", {
+      id: own.id,
+      accepted: false,
+      store: storeOf(NODES.c),
+      complete: true,
+    });
+    assert.ok(promotion.report !== null && !(promotion.report instanceof KvError));
+    assert.match(promotion.report.refusal ?? "", /another leadership.*run the command again/);
+    // `a` had stored this one's: it leads after all, with a number that settles it.
+    const { id } = fixture.last("STATE_QUERY").header;
+    fixture.hear(NODES.a, "STATE", accountOf(NODES.a, id, own.leadership));
+    fixture.advance(2500);
+    assert.equal(fixture.member.role, "leader");
+  });
+
   it("does not claim to lead while its disk has no room to write that down, and leads when there is some", () => {
     const candidate = new Candidate();
     const { fixture } = candidate;

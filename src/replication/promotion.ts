@@ -91,7 +91,11 @@ export class Promotion {
 
   onStoredLeadership(from: NodeName, message: StoredLeadership): void {
     if (this.#step !== "storing" || message.id !== this.#id) return;
-    if (!message.accepted) return this.#refuse(`${from} knows of a higher epoch; run the command again`);
+    if (!message.accepted) {
+      return this.#refuse(
+        `${from} knows of another leadership, as new or newer (a promotion at the same time?); run the command again`,
+      );
+    }
     this.#stored.add(from);
     if (this.#answered.every((state) => this.#stored.has(state.store.node))) this.#begin();
   }
@@ -214,9 +218,7 @@ export class Promotion {
     const { env, link, store, request } = this.#parts;
     if (checkPosition(end, store.log).kind !== "diverged") return this.#storeEverywhere();
     this.#step = "fetching";
-    if (!this.#parts.noteSeen(end.lastEpoch)) {
-      return this.#refuse(`The disk of ${this.#parts.config.node} has no room to write down what it has seen`);
-    }
+    if (!this.#parts.noteSeen(end.lastEpoch)) return this.#refuse(this.#noRoom());
     this.#fetch = new LogFetch({
       env,
       link,
@@ -234,7 +236,6 @@ export class Promotion {
   #storeEverywhere(): void {
     const { env, config, link, store } = this.#parts;
     const { state } = env.stateFile;
-    this.#step = "storing";
     const lastEpoch = store.lastEpoch;
     const logEnd = { lastEpoch: lastEpoch.epoch, lastTerm: lastEpoch.term, lastSequence: store.lastSequence };
     const epoch = highestEpoch({ state, logEnd, accounts: this.#answered }) + PROMOTION_EPOCH_STEP;
@@ -253,11 +254,18 @@ export class Promotion {
       inSync: [own, ...others],
       setVersion: (this.#known?.setVersion ?? 0) + 1,
     };
+    // Of two promotions with the same number neither takes the other's word: each would follow the other, and nobody lead.
+    if (!this.#parts.noteSeen(epoch)) return this.#refuse(this.#noRoom());
+    this.#step = "storing";
     if (this.#answered.length === 0) return this.#begin();
     for (const { store: other } of this.#answered) {
       link.send(other.node, "STORE_LEADERSHIP", { id: this.#id, leadership: this.#leadership });
     }
     this.#timer = env.timers.after(STORE_MS, () => this.#begin());
+  }
+
+  #noRoom(): string {
+    return `The disk of ${this.#parts.config.node} has no room to write down what it has seen`;
   }
 
   /** Whether a member of the former set answered with the same store, complete. */
