@@ -2,7 +2,6 @@ import type { EpochMark } from "../../../src/log/log.ts";
 import type { Leadership } from "../../../src/model/leadership.ts";
 import type { NodeName, Sequence } from "../../../src/model/position.ts";
 import type { Shard } from "../../../src/model/topology.ts";
-import { PROMOTION_EPOCH_STEP } from "../../../src/replication/startup-decision.ts";
 
 /** One leadership that began during a run. */
 export interface BegunTerm {
@@ -66,7 +65,7 @@ export class ShardLedger {
     const isForced = this.#isCoordinated && this.#wasForced(epoch);
     const isPromotion = this.#isCoordinated
       ? this.terms.length > 0 && (this.terms.at(-1)?.node !== node || isForced)
-      : epoch >= at.seenEpoch + PROMOTION_EPOCH_STEP;
+      : epoch <= at.seenEpoch; // A promotion writes its number down first; a restart takes one that nobody has named.
     const acceptsLoss = isPromotion && (isForced || (!this.#isCoordinated && this.lossRequests.delete(node)));
     if (!this.#isCoordinated && (at.otherLeads || epoch <= this.highestEpoch)) this.splitAtMs ??= at.atMs;
     const begun = {
