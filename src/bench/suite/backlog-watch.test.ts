@@ -27,6 +27,23 @@ test("a log that gets further ahead of the tree is a fault", () => {
   );
 });
 
+test("what gathers between two runs of the tree is no fault, however little it was at first", () => {
+  assert.equal(
+    backlogFault(
+      samplesOf(30, (at) => (at < 15 ? (at % 2) * 10_000 : (at % 5) * 10_000)),
+      true,
+    ),
+    null,
+  );
+  assert.notEqual(
+    backlogFault(
+      samplesOf(30, (at) => (at < 15 ? (at % 2) * 10_000 : (at % 6) * 10_000)),
+      true,
+    ),
+    null,
+  );
+});
+
 test("more entries wait for a tree that keeps up when more are written: that is no fault", () => {
   const slow = samplesOf(15, (at) => (at % 5) * 10_000);
   const fast = samplesOf(15, (at) => (at % 5) * 15_000, 15_000);
