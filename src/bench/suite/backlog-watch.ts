@@ -13,8 +13,11 @@ const INTERVAL_MS = 250;
 const PEAK_SECONDS = 10;
 /** Room for where in its swing a sample happens to fall. */
 const TOLERANCE = 1.1;
-/** What may gather between two runs of the tree (`ApplyPacer`): a tree that lacks no more than this has fallen behind nothing. */
-const TREE_INTERVAL_SECONDS = 5;
+/**
+ * What gathers in the five seconds between two runs of the tree (`ApplyPacer`), and as much again while it is taken in: a tree that lacks no more than
+ * this rests between its runs.
+ */
+const SWING_SECONDS_MAX = 10;
 
 /**
  * Watches a node during a run: whether the tree keeps up with the log, because a run that only fills the log hides what the tree
@@ -37,8 +40,8 @@ export function samplesOfLast(seconds: number, samples: readonly BacklogSample[]
 }
 
 /**
- * null when the log was no further ahead of the tree, in seconds of writing, in the last ten seconds than in the first ten, or by no more than gathers
- * between two runs of the tree; else what was wrong. A run that is too short to tell is a fault too if it `mustTell`.
+ * null when the log was no further ahead of the tree, in seconds of writing, in the last ten seconds than in the first ten, or by no more than a tree
+ * lacks that keeps up; else what was wrong. A run that is too short to tell is a fault too if it `mustTell`.
  */
 export function backlogFault(samples: readonly BacklogSample[], mustTell: boolean): string | null {
   const end = samples.at(-1)?.atSeconds ?? 0;
@@ -47,7 +50,7 @@ export function backlogFault(samples: readonly BacklogSample[], mustTell: boolea
   }
   const early = peakSeconds(samples.filter(({ atSeconds }) => atSeconds <= PEAK_SECONDS));
   const late = peakSeconds(samples.filter(({ atSeconds }) => atSeconds > end - PEAK_SECONDS));
-  if (late <= Math.max(early * TOLERANCE, TREE_INTERVAL_SECONDS)) return null;
+  if (late <= Math.max(early * TOLERANCE, SWING_SECONDS_MAX)) return null;
   const [first, last] = [early.toFixed(1), late.toFixed(1)];
   return `the log got further ahead of the tree: by up to ${first} s of writes in the first ten seconds, ${last} s in the last ten`;
 }
