@@ -13,13 +13,13 @@ import { failureOfParts } from "../node/failure-of-parts.ts";
 import { isRead } from "../node/operation-traits.ts";
 import { type Argument, keyOf, SHORT_BYTES_MAX, textOf } from "./argument.ts";
 import { CommandParser, ProtocolFault } from "./command-parser.ts";
-import { CommandError, wrongArity } from "./command-error.ts";
+import { CommandError } from "./command-error.ts";
 import { findCommand, hasArity } from "./command-table.ts";
 import type { Command, CommandContext, Plan, Render, RenderResult, RenderResults } from "./command.ts";
 import { UNQUEUED } from "./commands/transaction-commands.ts";
 import type { Door, Flushable } from "./door.ts";
 import { errorText } from "./error-reply.ts";
-import { checkPayload, planExec } from "./exec.ts";
+import { checkPayload, planExec, wrongWords } from "./exec.ts";
 import { crossShard } from "./one-shard.ts";
 import { ReplyQueue, type ReplySlot } from "./reply-queue.ts";
 import { ReplyWriter } from "./reply-writer.ts";
@@ -218,7 +218,7 @@ export class RespConnection implements Flushable {
     try {
       if (command === undefined) throw unknownCommand(words);
       this.session.lastCommand = command.name;
-      if (!hasArity(command, words.length)) throw wrongArity(command.name);
+      if (!hasArity(command, words.length)) throw wrongWords(this.session, command.name);
       const { transaction } = this.session;
       if (transaction !== null && !UNQUEUED.has(command.name)) this.#enqueue(slot, transaction, { command, words });
       else if (command.name === "exec") this.#exec(slot);

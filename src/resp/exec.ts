@@ -2,10 +2,11 @@ import { KvError } from "../model/errors.ts";
 import { carriedValueBytes, keyRowBytes } from "../model/operation-size.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { BatchOperation, KeyOperation, Reply, Result } from "../model/operation.ts";
-import { CommandError } from "./command-error.ts";
+import { CommandError, wrongArity } from "./command-error.ts";
 import type { CommandContext, Plan, Render } from "./command.ts";
 import { errorText } from "./error-reply.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
+import type { Session } from "./session.ts";
 
 /** One queued command, understood: the operations it takes part with, and how its part of the answer is written. */
 interface Part {
@@ -44,6 +45,15 @@ export function planExec(context: CommandContext): Execution {
   const batch: BatchOperation =
     guards.length === 0 ? { kind: "batch", operations } : { kind: "batch", operations, guards };
   return { kind: "batch", batch, render: (reply, out) => renderReply(parts, reply, out) };
+}
+
+/** Too few or too many words spoil the open transaction, whichever command they are of; of EXEC they end it, and what was watched. */
+export function wrongWords(session: Session, name: string): CommandError {
+  const error = wrongArity(name);
+  if (session.transaction !== null) session.transaction.isSpoiled = true;
+  if (name !== "exec") return error;
+  session.endTransaction();
+  return new CommandError(`EXECABORT Transaction discarded because of: ${error.message.replace(/^ERR /, "")}`);
 }
 
 /** What one entry cannot hold is refused before it is sent. Throws VALUE_TOO_LARGE. */

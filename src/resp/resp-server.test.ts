@@ -160,6 +160,21 @@ describe("answers that are not ok", () => {
 });
 
 describe("WATCH", () => {
+  test("gives up a transaction in which EXEC, DISCARD, MULTI or WATCH has the wrong number of words, as Redis does", async (t) => {
+    const client = await connected(t);
+    const aborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
+    for (const words of [["DISCARD", "x"], ["MULTI", "x"], ["WATCH"]]) {
+      const replies = await client.askAll([["MULTI"], ["SET", "spoilt", "1"], words, ["EXEC"]]);
+      assert.equal(replies.at(-1), aborted, words[0]);
+    }
+    const replies = await client.askAll([["MULTI"], ["SET", "spoilt", "1"], ["EXEC", "x"], ["EXEC"]]);
+    assert.deepEqual(replies.slice(2), [
+      "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command\r\n",
+      "-ERR EXEC without MULTI\r\n",
+    ]);
+    assert.equal(await client.ask("EXISTS", "spoilt"), ":0\r\n");
+  });
+
   test("keeps EXEC from happening when another connection has changed a key, and only then", async (t) => {
     const [one, two] = [await connected(t), await connected(t)];
     const transact = async (between: () => Promise<unknown>): Promise<string> => {
