@@ -10,7 +10,7 @@ import type { FromApplier, ToApplier } from "./applier-messages.ts";
 
 /** Heap of the applier's thread, in MiB. A run's rows fit four times; buffers do not count. */
 const HEAP_MIB_MAX = 512;
-/** Of which for what was just allocated: V8's own choice keeps 150 MB more for a thread that idles, and was no faster. */
+/** Beside it, for what was just allocated, in MiB: V8's own choice keeps 150 MB more for a thread that idles, and was no faster. */
 const YOUNG_MIB_MAX = 24;
 
 /** What an applier in a thread of its own is made of. The tree must have been opened here before: it makes the file. */
