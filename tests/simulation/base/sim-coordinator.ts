@@ -90,7 +90,7 @@ interface Ending<Result> {
  */
 export class SimCoordinator {
   readonly #simulation: Simulation;
-  readonly #faults: CoordinatorFaults;
+  #faults: CoordinatorFaults;
   readonly #random: SeededRandom;
   readonly #routes = new Map<string, Route>();
   readonly #watchers = new Set<{ readonly key: string; readonly process: SimProcess; readonly onChange: () => void }>();
@@ -118,6 +118,11 @@ export class SimCoordinator {
   cut(processName: string, what: Route["cut"]): void {
     this.#simulation.note("coordinator", `${processName} cut: ${what}`);
     this.#routeOf(processName).cut = what;
+  }
+
+  /** What is sent from now on arrives, soon; what is under way arrives as late as it was to. */
+  calm(): void {
+    this.#faults = CALM_COORDINATOR;
   }
 
   /** Keeps the requests of the processes of this name on their way, however long that takes. */

@@ -43,6 +43,7 @@ export class ClusterFaults {
     const { network, machines, registry } = this.#world;
     network.heal();
     if (this.#world.coordinatorLostAtMs === Infinity) registry?.coordinator.setState("up");
+    registry?.coordinator.calm();
     this.#administration.heal();
     for (const machine of machines) {
       registry?.coordinator.cut(machine.node, "none");

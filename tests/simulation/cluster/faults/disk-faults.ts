@@ -90,9 +90,7 @@ export class DiskFaults {
   #wipe(random: SeededRandom): void {
     const { simulation } = this.#world;
     const machine = this.#victims.draw(random);
-    if (machine === undefined || !this.#world.isCoveredWithout(machine)) return;
-    // Its claim to the leadership may still be accepted, for a store that holds nothing any more: only an operator can help then.
-    if (this.#world.registry?.coordinator.mayStillHear(machine.node) === true) return;
+    if (machine === undefined || !this.#isSpared(machine)) return;
     simulation.markers.sometimes(machine.isLeading ? "wiped leader" : "wiped replica");
     machine.kill();
     machine.wipe();
@@ -114,7 +112,7 @@ export class DiskFaults {
   #corrupt(random: SeededRandom): void {
     const { simulation } = this.#world;
     const machine = this.#victims.draw(random);
-    if (machine === undefined || !this.#world.isCoveredWithout(machine)) return;
+    if (machine === undefined || !this.#isSpared(machine)) return;
     const isReplica = machine.running?.member.role === "replica";
     machine.isHarmed = true;
     machine.kill();
@@ -129,6 +127,14 @@ export class DiskFaults {
     } else {
       this.#damageLog(machine, random);
     }
+  }
+
+  /**
+   * Whether the others have all that this one has, and go on having it: what it asked of the coordinator may still be accepted, and
+   * name a store that is harmed meanwhile as the leader, or as the whole set. Only an operator can help then.
+   */
+  #isSpared(machine: SimMachine): boolean {
+    return this.#world.isCoveredWithout(machine) && this.#world.registry?.coordinator.mayStillHear(machine.node) !== true;
   }
 
   #damageLog(machine: SimMachine, random: SeededRandom): void {
