@@ -245,9 +245,12 @@ export class ClientOperations {
     return seen.epoch === epoch.epoch && seen.lineage === lineage;
   }
 
-  /** Nobody else may know better, or the asker would be sent there: an answer like that of a read (rule R6). */
+  /**
+   * A read that found nothing (rule R6), and strict whatever was asked: that what somebody has seen is lost, only he may say of whom it
+   * is sure without any clock that he leads. One deposed lacks what came after him.
+   */
   #answerNotHeld(options: RequestOptions, done: ReplyCallback): true {
-    this.#addRead(this.#parts.epochStart, refusal(notHeld()), options, done);
+    this.#addRead(this.#parts.epochStart, refusal(notHeld()), { ...options, consistency: "strict" }, done);
     return true;
   }
 
