@@ -75,6 +75,9 @@ export class CoordinatedInvariants {
       if (document.version !== watched.version && document.cause === "unclean") {
         watched.acknowledged = { epoch: document.epoch, sequence: 0 };
         watched.ledger.forcedEpochs.add(document.epoch);
+        // Past a leader who has come back meanwhile: both may answer for a moment, as the operator is told (L9).
+        const isLed = watched.machines.some(({ term }) => term !== null && term.leadership.epoch < document.epoch);
+        if (isLed) watched.ledger.splitAtMs ??= this.#world.simulation.nowMs;
       }
       watched.version = document.version;
       this.#checkCompleteness(watched, document);
