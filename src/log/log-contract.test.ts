@@ -28,7 +28,7 @@ function open(disk: Disk, directory: string): SegmentedLog {
     logger: silentLogger,
     sizes,
     whenMissing: "create",
-    onCorruption: ({ detail }) => assert.fail(detail),
+    onCutEnd: ({ detail }) => assert.fail(detail),
     onFatal: (error) => assert.fail(error),
   });
   assert.equal(recovery.corruption, null);

@@ -102,11 +102,14 @@ function checkEveryBit(step: number): void {
       const disk = written.disk.clone();
       disk.flipBit(path, Math.floor(position / 8), position % 8);
       const batch = batchAt(written, path, Math.floor(position / 8));
-      const { found, recovery } = reopen(disk);
+      const { found, recovery, fixture } = reopen(disk);
       const place = `bit ${position} of ${path}, batch ${batch}`;
       found.forEach((entry, index) => assert.ok(entry.equals(written.entries[index] ?? entry.subarray(1)), place));
-      if (batch === newest) assert.ok(found.length >= kept.length, `${place}: only the newest batch is lost`);
-      else if (batch === -1) assert.equal(found.length, written.entries.length, `${place}: nothing is lost`);
+      if (batch === newest) {
+        assert.ok(found.length >= kept.length, `${place}: only the newest batch is lost`);
+        const isCut = found.length < written.entries.length;
+        if (isCut) assert.equal(fixture.tornEnds[0]?.file, path, `${place}: and that is told before it is cut off`);
+      } else if (batch === -1) assert.equal(found.length, written.entries.length, `${place}: nothing is lost`);
       else {
         assert.equal(recovery.corruption?.file, path, place);
         assert.ok(found.length < written.entries.length, place);
@@ -159,7 +162,7 @@ describe("damage that recovery must tell from a torn end", () => {
       assert.equal(written.disk.writeCount, before, "nothing was changed yet");
       throw new Error("the mark cannot be stored");
     };
-    assert.throws(() => fixture.open({ onCorruption: refusing }), /cannot be stored/);
+    assert.throws(() => fixture.open({ onCutEnd: refusing }), /cannot be stored/);
     const again = fixture.crash();
     assert.equal(again.corruption?.file, path);
     assert.equal(fixture.corruptions.length, 1);

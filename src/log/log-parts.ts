@@ -2,7 +2,7 @@ import type { Timers } from "../base/clock.ts";
 import type { Disk } from "../base/disk.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Random } from "../base/random.ts";
-import type { LogCorruption } from "./log.ts";
+import type { CutEnd } from "./log.ts";
 
 /** Sizes of a log. The defaults are storage.md's; tests and simulations take small ones. */
 export interface LogSizes {
@@ -28,8 +28,8 @@ export interface LogParts {
   readonly sizes?: LogSizes;
   /** Whether a directory without a log is a new one. "refuse" for a store that had one before. */
   readonly whenMissing: "create" | "refuse";
-  /** Stores for good that the log was damaged. Runs before the damaged end is cut off; without it, the next start saw a sound log. */
-  readonly onCorruption: (corruption: LogCorruption) => void;
+  /** Stores for good that the log's end was damaged or torn. Runs before it is cut off; without it, the next start saw a sound log. */
+  readonly onCutEnd: (cut: CutEnd) => void;
   /** The process has to end (S3). Called at most once. */
   readonly onFatal: (error: Error) => void;
 }

@@ -27,6 +27,12 @@ export interface LogRecovery {
   readonly tornBytes: number;
 }
 
+/** What recovery cuts off behind the last whole entry. */
+export interface CutEnd extends LogCorruption {
+  /** Whether it is certain that it had been flushed; otherwise power may have failed while it was written. */
+  readonly isProven: boolean;
+}
+
 /** Where flushed data turned out to be damaged. */
 export interface LogCorruption {
   readonly file: string;

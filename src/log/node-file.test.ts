@@ -18,6 +18,7 @@ const FRESH: NodeState = {
   leadership: null,
   bootstrap: null,
   damage: null,
+  tornEnd: false,
   conflict: null,
 };
 const FULL: NodeState = {
@@ -33,6 +34,7 @@ const FULL: NodeState = {
   },
   bootstrap: { phase: "replaying", mustReach: 17, lineage: 2 },
   damage: "Flushed data of the log are damaged",
+  tornEnd: true,
   conflict: "Two leaders with epoch 3",
 };
 
@@ -62,6 +64,13 @@ function edit(disk: SimDisk, from: string | RegExp, to: string): void {
 describe("node.json", () => {
   test("a new directory has none", () => {
     assert.equal(NodeFile.open(newDisk(), DIRECTORY, IDENTITY), null);
+  });
+
+  test("one that a version before wrote knows of no torn end", () => {
+    const disk = newDisk();
+    const { tornEnd: _, ...older } = FRESH;
+    create(disk, older as NodeState);
+    assert.equal(NodeFile.open(disk, DIRECTORY, IDENTITY)?.state.tornEnd, false);
   });
 
   test("every change is there after a power cut, as it was given", () => {

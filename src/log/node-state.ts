@@ -16,6 +16,11 @@ export interface NodeState {
   readonly bootstrap: CopyMark | null;
   /** Damage found in this store, as a sentence; it does not lead before it is repaired (rule S5). */
   readonly damage: string | null;
+  /**
+   * The newest batch of its log was cut off, and nobody has supplied since what it may have held: torn when power failed, or damaged
+   * after it was confirmed. This store leads only once another in-sync member has said where its log ends.
+   */
+  readonly tornEnd: boolean;
   /** Two leaderships with equal numbers met, as a sentence (rule T2). */
   readonly conflict: string | null;
 }
@@ -34,6 +39,7 @@ export function decodeNodeState(value: unknown): NodeState {
     leadership: from.orNull("leadership", decodeLeadership),
     bootstrap: from.orNull("bootstrap", decodeMark),
     damage: from.textOrNull("damage"),
+    tornEnd: from.has("tornEnd") && from.truth("tornEnd"),
     conflict: from.textOrNull("conflict"),
   };
 }

@@ -62,10 +62,11 @@ export class SegmentedLog implements Log {
       const state = files.chain.length === 0 ? "is missing" : "has no readable segment";
       throw new KvError("DATA_CORRUPT", `The log in ${parts.directory} ${state}, but this store had one`);
     }
-    if (inspection.corruption !== null) parts.onCorruption(inspection.corruption);
+    const { problem, commitSequence, corruption, tornBytes } = inspection;
+    const isCut = corruption !== null || tornBytes > 0;
+    if (problem !== null && isCut) parts.onCutEnd({ ...problem, isProven: corruption !== null });
     const segments = repairLog(parts, inspection);
     const log = new SegmentedLog(parts, segments, inspection);
-    const { commitSequence, corruption, tornBytes } = inspection;
     return { log, recovery: { commitSequence, corruption, tornBytes } };
   }
 

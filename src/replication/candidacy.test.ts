@@ -7,11 +7,12 @@ import { silentLogger } from "../base/logger.ts";
 import { SeededRandom } from "../base/random.ts";
 import type { Accounts } from "./accounts.ts";
 import { Candidacy } from "./candidacy.ts";
-import type { MemberEnvironment } from "./member-environment.ts";
+import type { MemberEnvironment, MemberState } from "./member-environment.ts";
 import type { State } from "./messages.ts";
 import { ShardRegister } from "./shard-register.ts";
 
 const DOCUMENT = threeInSync("expand");
+const LONGER = { lastEpoch: 5, lastSequence: 900 };
 
 describe("a replica that seeks the leadership", () => {
   test("claims the next epoch, with those of the old set that answered, and keeps everything else", () => {
@@ -64,7 +65,7 @@ describe("a replica that seeks the leadership", () => {
     const alone = new World();
     alone.answers = [accountOf("a"), accountOf("c")];
     const behind = new World();
-    behind.answers = [accountOf("a"), accountOf("c", { lastEpoch: 5, lastSequence: 900 })];
+    behind.answers = [accountOf("a"), accountOf("c", LONGER)];
     for (const world of [alone, behind]) world.candidacy.start();
     for (const world of [alone, behind]) world.timers.advance(50);
     assert.deepEqual(alone.told, ["elected 6"]);
@@ -72,6 +73,21 @@ describe("a replica that seeks the leadership", () => {
     behind.timers.advance(60);
     assert.deepEqual(behind.told, ["elected 6"]);
   });
+
+  const torn: readonly (readonly [name: string, answers: readonly State[], told: RegExp])[] = [
+    ["nobody else has answered", [], /dropped: The end of this log was torn, or damaged.* a or c has to say/],
+    ["another one has more of the log", [accountOf("c", LONGER)], /dropped: .*c has more of it/],
+    ["another one has no more of it", [accountOf("c")], /elected 6/],
+  ];
+  for (const [name, answers, told] of torn) {
+    test(`with a torn end, when ${name}`, () => {
+      const world = new World({ tornEnd: true });
+      world.answers = [...answers];
+      world.run();
+      assert.equal(world.told.length, 1);
+      assert.match(world.told[0] ?? "", told);
+    });
+  }
 
   test("is dropped when another change was first", () => {
     const world = new World();
@@ -110,16 +126,21 @@ class World {
   answers: State[] = [];
   askedCount = 0;
 
-  constructor() {
+  constructor(changes: Partial<MemberState> = {}) {
     const { timers, coordinator } = this;
     const shared = { timers, random: new SeededRandom(3), logger: silentLogger };
     const accounts = {
       ask: () => this.askedCount++,
       askAgain: () => this.askedCount++,
       answered: () => this.answers,
+      silent: () => ["a", "c"].filter((node) => !this.answers.some(({ store }) => store.node === node)),
     } as unknown as Accounts;
     this.candidacy = new Candidacy({
-      env: { ...shared, clock: timers, stateFile: new MemoryStateFile(stateOf("b")) } as unknown as MemberEnvironment,
+      env: {
+        ...shared,
+        clock: timers,
+        stateFile: new MemoryStateFile(stateOf("b", changes)),
+      } as unknown as MemberEnvironment,
       register: new ShardRegister({ ...shared, coordinator, key: "/kv/test/shards/s", node: "b", boot: "boot" }),
       accounts,
       logEnd: { lastEpoch: 5, lastTerm: termOf(5), lastSequence: 100 },

@@ -6,6 +6,7 @@ import { isLonger } from "./member-account.ts";
 import type { State } from "./messages.ts";
 import { type ElectionParts, isWhole, RollCall } from "./roll-call.ts";
 import type { ChangeOutcome, KnownDocument, NextDocument } from "./shard-register.ts";
+import { missingWitness } from "./torn-end.ts";
 
 /** `known` names this member's store in the set, and another one as the leader. */
 export interface CandidacyParts extends ElectionParts {
@@ -63,14 +64,20 @@ export class Candidacy {
   }
 
   #claim(alive: readonly State[]): void {
-    const { known, mayLose } = this.#parts;
+    const { known, mayLose, env, accounts, logEnd } = this.#parts;
     const { document } = known;
+    const missing = missingWitness(env.stateFile.state, document, accounts);
+    if (missing !== null) return this.#drop(missing);
+    const longer = alive.find((account) => isLonger(account, logEnd));
+    if (env.stateFile.state.tornEnd && longer !== undefined) {
+      return this.#drop(`The end of this log was cut off, and ${longer.store.node} has more of it`);
+    }
     const own = this.#own;
     const others = document.inSync.filter((member) => alive.some((account) => isWhole(account, member)));
     const next: NextDocument = {
       ...document,
       epoch: document.epoch + 1,
-      term: this.#parts.env.random.hex64(),
+      term: env.random.hex64(),
       leader: own,
       inSync: [own, ...others],
       // Members that have such writes must not take their absence for damage (rule P2).

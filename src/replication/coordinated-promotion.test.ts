@@ -83,6 +83,18 @@ describe("the operator's word that a member shall lead, with a coordinator", () 
     assert.equal(world.told.done, true);
   });
 
+  test("refuses a member whose log's end was cut off, unless another one tells how far it went, or loss is accepted", () => {
+    const refused = new World(DOCUMENT, { answers: [], tornEnd: true });
+    refused.run({});
+    assert.match(refused.told.refusal ?? "", /end of this log was torn, or damaged.* a has to say/);
+    const accepted = new World(DOCUMENT, { answers: [], tornEnd: true });
+    accepted.run({ acceptDataLoss: true });
+    assert.deepEqual(accepted.taken, [5]);
+    const told = new World(DOCUMENT, { tornEnd: true });
+    told.run({});
+    assert.deepEqual(told.sent, ["a HAND_OVER"]);
+  });
+
   test("gives up nothing while the leader answers, whatever was accepted", () => {
     const world = new World(ALONE);
     world.run({ acceptDataLoss: true });
@@ -140,11 +152,16 @@ class World {
   promotion!: CoordinatedPromotion;
   readonly #answers: readonly State[];
   readonly #isComplete: boolean;
+  readonly #tornEnd: boolean;
 
-  constructor(document: ShardDocument, options: { answers?: readonly State[]; isComplete?: boolean } = {}) {
+  constructor(
+    document: ShardDocument,
+    options: { answers?: readonly State[]; isComplete?: boolean; tornEnd?: boolean } = {},
+  ) {
     this.coordinator = new ScriptedCoordinator(document);
     this.#answers = options.answers ?? [{ ...accountOf("a"), role: "leader" }];
     this.#isComplete = options.isComplete ?? true;
+    this.#tornEnd = options.tornEnd ?? false;
   }
 
   get told(): PromotionReport {
@@ -155,12 +172,15 @@ class World {
   run(request: Partial<PromotionRequest>): void {
     const { timers, coordinator } = this;
     const shared = { timers, random: new SeededRandom(3), logger: silentLogger };
-    const state = { ...stateOf("b"), ...(this.#isComplete ? {} : { bootstrap: { phase: "copying" as const } }) };
+    const state = {
+      ...stateOf("b", { tornEnd: this.#tornEnd }),
+      ...(this.#isComplete ? {} : { bootstrap: { phase: "copying" as const } }),
+    };
     const accounts = {
       ask: () => {},
       askAgain: () => {},
       answered: () => this.#answers,
-      silent: () => [],
+      silent: () => ["a", "c"].filter((node) => !this.#answers.some(({ store }) => store.node === node)),
       haveAllAnswered: this.#answers.length > 0,
     };
     this.promotion = new CoordinatedPromotion({

@@ -10,6 +10,7 @@ import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import type { HandedOver, State } from "./messages.ts";
 import type { KnownDocument, RegisterReading, ShardRegister } from "./shard-register.ts";
+import { missingWitness } from "./torn-end.ts";
 
 export interface CoordinatedPromotionParts {
   readonly env: MemberEnvironment;
@@ -128,13 +129,16 @@ export class CoordinatedPromotion {
     const { leader } = document;
     const leads = answered.some(({ role, store }) => role === "leader" && isSameStore(leader, store));
     const isListed = document.inSync.some((member) => isSameStore(member, state.store));
+    const unfit = isListed
+      ? missingWitness(state, document, this.#parts.accounts)
+      : `${node} is not in the in-sync set`;
+    const fault = state.damage ?? unfit;
     if (state.bootstrap !== null) return { refusal: `${node} is still copying its data: it is not complete` };
-    if (isListed && state.damage === null) {
+    if (fault === null) {
       if (leads) return "handover";
       const advice = `${leader.node} does not lead at the moment: there is nothing to hand over (kv promote)`;
       return request.isHandover ? { refusal: advice } : "own accord";
     }
-    const fault = state.damage ?? `${node} is not in the in-sync set`;
     if (request.isHandover || !request.acceptDataLoss) {
       return {
         refusal: `${fault}; it may lack acknowledged writes${request.isHandover ? "" : " (--accept-data-loss)"}`,

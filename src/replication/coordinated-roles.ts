@@ -9,6 +9,7 @@ import type { PromotionReport, PromotionRequest } from "../model/status.ts";
 import type { Accounts } from "./accounts.ts";
 import { Candidacy, isElectable } from "./candidacy.ts";
 import { CoordinatedSet } from "./coordinated-set.ts";
+import { documentFault } from "./document-fault.ts";
 import { DutySwitch } from "./duty-switch.ts";
 import { FollowerPromise } from "./follower-promise.ts";
 import type { Mandate } from "./leader-term.ts";
@@ -26,6 +27,7 @@ import type { Roles, RolesParts } from "./roles.ts";
 import type { KnownDocument, RegisterReading, ShardRegister } from "./shard-register.ts";
 import { hasStartOf } from "./startup-decision.ts";
 import { PromisedLease } from "./term-lease.ts";
+import { missingWitness } from "./torn-end.ts";
 
 export interface CoordinatedRolesParts extends RolesParts {
   readonly register: ShardRegister;
@@ -187,7 +189,7 @@ export class CoordinatedRoles implements Roles {
     if (this.#changes.isHandingOver) return;
     if (reading.kind === "failed") return this.#goOnWithout(reading.reason);
     if (reading.kind === "absent") return this.#onAbsent();
-    const fault = mutant("M42") ? null : this.#faultOf(reading.known.document);
+    const fault = mutant("M42") ? null : documentFault(reading.known.document, this.#memory.state);
     if (fault !== null) return this.#refuseToTakePart(fault);
     this.#alarm = null;
     this.#document = reading.known.document;
@@ -207,18 +209,6 @@ export class CoordinatedRoles implements Roles {
     if (this.#memory.known !== null) return this.#refuseToTakePart(`${absent} (from static mode? kv init --adopt)`);
     const cure = "kv up makes it as soon as all nodes answer, otherwise kv init does";
     this.#waitFor(`${absent} yet: ${cure}`, true);
-  }
-
-  /** Rule C5: what was seen once cannot be older than the truth. */
-  #faultOf({ epoch, term, version }: ShardDocument): string | null {
-    const { seenEpoch } = this.#memory.state;
-    const { known } = this.#memory;
-    if (epoch < seenEpoch.epoch) {
-      return `The coordinator's epoch ${epoch} is older than epoch ${seenEpoch.epoch}, seen here`;
-    }
-    if (known === null || epoch !== known.epoch) return null;
-    if (term !== known.term) return `The coordinator has another term for epoch ${epoch} than was seen here`;
-    return version < known.setVersion ? `The coordinator's document went back to version ${version}` : null;
   }
 
   #refuseToTakePart(fault: string): void {
@@ -291,6 +281,8 @@ export class CoordinatedRoles implements Roles {
     if (isPromotion && this.#promise.remainingMs > 0 && !mutant("M20")) {
       return this.#waitFor("Waits until its last promise to the leader before has run out");
     }
+    const missing = this.#missingWitness(known.document);
+    if (missing !== null) return this.#waitFor(missing);
     this.duties.leave(() => this.#claimAgain(known, isPromotion));
   }
 
@@ -354,7 +346,15 @@ export class CoordinatedRoles implements Roles {
     const isListed = document.inSync.some((member) => isElectable(member, store)) || mutant("M44");
     const isFree = this.#promise.remainingMs <= 0 && this.#env.clock.nowMs() >= this.#candidacyNotBeforeMs;
     const isPossible = this.#hasRoom && !this.#register.isChanging;
-    return isWhole && isListed && isFree && isPossible && document.epoch === seenEpoch.epoch;
+    const isInTime = isFree && document.epoch === seenEpoch.epoch;
+    return isWhole && isListed && isPossible && isInTime && this.#missingWitness(document) === null;
+  }
+
+  /** Asks again who could know what this log may have lost at its end, until somebody says so. */
+  #missingWitness(document: ShardDocument): string | null {
+    const missing = missingWitness(this.#memory.state, document, this.#accounts);
+    if (missing !== null) this.#accounts.askAgain();
+    return missing;
   }
 
   get #hasRoom(): boolean {

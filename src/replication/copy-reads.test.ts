@@ -86,10 +86,24 @@ describe("a leader that is told what its asker has seen", () => {
     ];
     for (const other of others) {
       const options: RequestOptions = { ...seen(other), consistency: "linearizable" };
-      assert.equal(codeOf(pair.leader.execute(GET, options).reply), "POSITION_NOT_HELD");
-      assert.equal(codeOf(pair.leader.execute(write, options).reply), "POSITION_NOT_HELD");
+      const read = pair.leader.execute(GET, options);
+      const refused = pair.leader.execute(write, options);
+      pair.advance(100);
+      assert.equal(codeOf(read.reply), "POSITION_NOT_HELD");
+      assert.equal(codeOf(refused.reply), "POSITION_NOT_HELD");
     }
     assert.equal(pair.leader.store.lastSequence, lastSequence);
+  });
+});
+
+describe("a leader that lacks what its asker has seen", () => {
+  test("does not say that it is lost before its replicas have confirmed, after the question, that it still leads", () => {
+    const pair = startedPair();
+    const position = written(pair, "new");
+    pair.leader.member.onDisconnected("b:80");
+    const read = pair.leader.execute(GET, { ...seen({ ...position, epoch: 9 }), consistency: "linearizable" });
+    pair.leader.advance(LIMITS.readWaitMsMax + 200);
+    assert.equal(codeOf(read.reply), "BUSY");
   });
 });
 

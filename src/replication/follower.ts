@@ -341,8 +341,9 @@ export class Follower {
     this.#bootstrap?.onProgress();
     const { state } = env.stateFile;
     const hasAll = this.isStreaming && this.#knownCommit > 0 && store.settledSequence >= this.#knownCommit;
-    if (state.damage === null || state.bootstrap !== null || !hasAll) return;
-    hasRoomFor(() => env.stateFile.replace({ ...state, damage: null }));
+    const isImpaired = state.damage !== null || state.tornEnd;
+    if (!isImpaired || state.bootstrap !== null || !hasAll) return;
+    hasRoomFor(() => env.stateFile.replace({ ...state, damage: null, tornEnd: false }));
   }
 
   #isOurs(from: NodeName, message: { readonly sid: string; readonly epoch: number }): boolean {

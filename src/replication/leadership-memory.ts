@@ -3,6 +3,7 @@ import type { Logger } from "../base/logger.ts";
 import type { Leadership } from "../model/leadership.ts";
 import { NO_EPOCH, type Epoch, type EpochRef, type NodeName } from "../model/position.ts";
 import type { MemberState, MemberStateFile } from "./member-environment.ts";
+import { hasRoomFor } from "./no-room.ts";
 import { outranks } from "./startup-decision.ts";
 
 /**
@@ -67,7 +68,7 @@ export class LeadershipMemory {
 
   /** This node begins a leadership of its own: old faults are settled by it. */
   begin(leadership: Leadership): void {
-    this.#replaceLeadership(leadership, { ...this.state, conflict: null, damage: null });
+    this.#replaceLeadership(leadership, { ...this.state, conflict: null, damage: null, tornEnd: false });
   }
 
   /** Somebody has seen `epoch`, whoever leads it; its term is not known yet. */
@@ -97,6 +98,12 @@ export class LeadershipMemory {
     const store = { ...state.store, generation: state.store.generation + (mutant("M43") ? 0 : 1) };
     this.#file.replace({ ...state, store, damage, bootstrap: mustResync ? { phase: "copying" } : state.bootstrap });
     this.#logger.error("This store is damaged", { damage });
+  }
+
+  /** The newest batch was cut off, and may be damaged rather than torn. A full disk keeps nobody from starting over that. */
+  noteTornEnd(sentence: string): void {
+    this.#logger.warn(sentence);
+    hasRoomFor(() => this.#file.replace({ ...this.state, tornEnd: true }));
   }
 
   #replaceLeadership(leadership: Leadership, state: MemberState): void {

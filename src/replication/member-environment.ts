@@ -25,6 +25,8 @@ export interface MemberState {
   readonly bootstrap: BootstrapMark | null;
   /** Damage found in this store, as a sentence; it does not lead before it is repaired (rule S5). */
   readonly damage: string | null;
+  /** The end of its log was cut off, and may be damaged rather than torn (see `missingWitness`). */
+  readonly tornEnd: boolean;
   /** Two leaderships with equal numbers met, as a sentence; this member waits for `kv promote` (rule T2). */
   readonly conflict: string | null;
 }

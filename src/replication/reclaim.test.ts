@@ -6,8 +6,8 @@ import { ScriptedCoordinator } from "../../tests/support/scripted-coordinator.ts
 import { silentLogger } from "../base/logger.ts";
 import { SeededRandom } from "../base/random.ts";
 import type { Accounts } from "./accounts.ts";
-import type { MemberEnvironment } from "./member-environment.ts";
-import type { State } from "./messages.ts";
+import type { MemberEnvironment, MemberState } from "./member-environment.ts";
+import type { LogEnd, State } from "./messages.ts";
 import { Reclaim } from "./reclaim.ts";
 import { ShardRegister } from "./shard-register.ts";
 
@@ -47,7 +47,7 @@ describe("a leader that was started again", () => {
   });
 
   test("does so, too, when it has lost the beginning of its own epoch", () => {
-    const world = new World({ lastEpoch: 4, lastTerm: termOf(4), lastSequence: 120 });
+    const world = new World({ logEnd: { lastEpoch: 4, lastTerm: termOf(4), lastSequence: 120 } });
     world.answers = [
       accountOf("b", { ...LOG_END, lastSequence: 50 }),
       accountOf("c", { ...LOG_END, lastSequence: 50 }),
@@ -72,6 +72,31 @@ describe("a leader that was started again", () => {
       assert.deepEqual(world.told, ["claimed 6"]);
     });
   }
+
+  test("claims nothing, with a torn end, before another in-sync member has answered", () => {
+    const world = new World({ changes: { tornEnd: true } });
+    world.reclaim.start();
+    world.timers.advance(300);
+    assert.deepEqual(world.told, ["dropped"]);
+    assert.equal(world.coordinator.swaps.length, 0);
+  });
+
+  test("claims, with a torn end, as soon as one in-sync member has no more of the log, whoever else is silent", () => {
+    const world = new World({ changes: { tornEnd: true } });
+    world.answers = [accountOf("c", LOG_END)];
+    world.reclaim.start();
+    world.timers.advance(300);
+    assert.deepEqual(world.told, ["claimed 6"]);
+  });
+
+  test("claims, with a torn end, when nobody is left that could have more", () => {
+    const world = new World({ changes: { tornEnd: true } });
+    world.answers = [accountOf("b", { store: { ...storeOf("b"), store: "new" } }), accountOf("c", { complete: false })];
+    world.reclaim.start();
+    assert.deepEqual(world.told, []);
+    world.timers.advance(300);
+    assert.deepEqual(world.told, ["claimed 6"]);
+  });
 
   test("is dropped when another change was first", () => {
     const world = new World();
@@ -99,12 +124,18 @@ class World {
   readonly told: string[] = [];
   answers: State[] = [];
 
-  constructor(logEnd = LOG_END) {
+  constructor({ logEnd = LOG_END, changes = {} }: { logEnd?: LogEnd; changes?: Partial<MemberState> } = {}) {
     const { timers, coordinator } = this;
     const shared = { timers, random: new SeededRandom(3), logger: silentLogger };
-    const accounts = { ask: () => {}, askAgain: () => {}, answered: () => this.answers } as unknown as Accounts;
+    const answered = (): State[] => this.answers;
+    const silent = (): string[] => ["b", "c"].filter((node) => !this.answers.some(({ store }) => store.node === node));
+    const accounts = { ask: () => {}, askAgain: () => {}, answered, silent } as unknown as Accounts;
     this.reclaim = new Reclaim({
-      env: { ...shared, clock: timers, stateFile: new MemoryStateFile(stateOf("a")) } as unknown as MemberEnvironment,
+      env: {
+        ...shared,
+        clock: timers,
+        stateFile: new MemoryStateFile(stateOf("a", changes)),
+      } as unknown as MemberEnvironment,
       register: new ShardRegister({ ...shared, coordinator, key: "/kv/test/shards/s", node: "a", boot: "boot" }),
       accounts,
       logEnd,

@@ -2,6 +2,7 @@ import { isLonger } from "./member-account.ts";
 import type { LogEnd, State } from "./messages.ts";
 import { type ElectionParts, RollCall } from "./roll-call.ts";
 import type { KnownDocument, NextDocument } from "./shard-register.ts";
+import { missingWitness } from "./torn-end.ts";
 
 export interface ReclaimParts extends ElectionParts {
   /** The document names this member, in a new epoch. */
@@ -16,7 +17,8 @@ export interface ReclaimParts extends ElectionParts {
  * A leader that was started again asks for its next epoch (§2.9, Restart), unless an in-sync member has more of the log.
  *
  * What it finds at the end of its own log is what its disk has kept. Nothing acknowledged is missing there as long as the disk
- * keeps what it flushed; where a damaged end looks like one that was never written, another member still has it, and leads.
+ * keeps what it flushed; where a damaged end looks like one that was never written, another member still has it, and leads: such a
+ * member (`tornEnd`) claims nothing before another one of the set has answered.
  * That member has promised to follow this one, and waits until its promise has run out, as after any promotion (rule L7).
  */
 export class Reclaim {
@@ -40,8 +42,9 @@ export class Reclaim {
   }
 
   #claim(alive: readonly State[]): void {
-    const { env, register, logEnd, known } = this.#parts;
+    const { env, register, logEnd, known, accounts } = this.#parts;
     const { document } = known;
+    if (missingWitness(env.stateFile.state, document, accounts) !== null) return this.#parts.onDropped();
     const longest = alive.reduce<LogEnd & Partial<State>>((best, one) => (isLonger(one, best) ? one : best), logEnd);
     const leader = longest.store;
     const next: NextDocument = {

@@ -168,7 +168,9 @@ export class ShardMember {
   status(): MemberStatus {
     const { epoch } = this.knownLeader();
     const parts = { env: this.#env, node: this.#config.node, duty: this.#duties.duty, store: this.#duties.store };
-    const damage = this.#memory.state.damage ?? this.#damagedRow;
+    const { state } = this.#memory;
+    const tornEnd = state.tornEnd ? "the end of its log was cut off when it started (torn, or damaged)" : null;
+    const damage = state.damage ?? tornEnd ?? this.#damagedRow;
     const { document } = this.#roles;
     const documentFault = this.#register?.fault ?? null;
     return describeMember({ ...parts, statistics: this.#statistics, epoch, document, documentFault, damage });
@@ -197,8 +199,9 @@ export class ShardMember {
       onFlushed: (sequence: Sequence): void => this.#onFlushed(sequence),
       onApplied: (): void => this.#onApplied(),
     };
-    const store = this.#env.openStore(listener, (damage, mustResync) => {
-      this.#memory.noteDamage(damage, mustResync);
+    const store = this.#env.openStore(listener, (damage, extent) => {
+      if (extent === "newest batch, perhaps") this.#memory.noteTornEnd(damage);
+      else this.#memory.noteDamage(damage, extent === "all");
     });
     this.#duties.onRecovered(store);
     this.#scrub = new Scrub({

@@ -53,7 +53,7 @@ export class NodeStore {
       clock,
       timers: clock,
       openTree: () => (this.#tree = new LmdbTree({ path: treePath })),
-      openLog: (onCorruption: Parameters<typeof SegmentedLog.open>[0]["onCorruption"]) => {
+      openLog: (onCutEnd: Parameters<typeof SegmentedLog.open>[0]["onCutEnd"]) => {
         const whenMissing = nodeFile.hasLog ? ("refuse" as const) : ("create" as const);
         const opened = SegmentedLog.open({
           disk,
@@ -62,7 +62,7 @@ export class NodeStore {
           random,
           logger,
           whenMissing,
-          onCorruption,
+          onCutEnd,
           onFatal,
         });
         this.#log = opened.log;

@@ -222,6 +222,7 @@ function openNodeFile(disk: NodeDisk, { config, own, directory }: ServerOptions,
     leadership: null,
     bootstrap: null,
     damage: null,
+    tornEnd: false,
     conflict: null,
   };
   return NodeFile.create(disk, directory, { cluster, shard, state });

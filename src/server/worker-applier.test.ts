@@ -257,7 +257,7 @@ class Node {
       logger: silentLogger,
       sizes: { segmentBytesFirst: 65_536, segmentBytesMax: 262_144, tailBytesMax: 10_000 },
       whenMissing: "create",
-      onCorruption: fail,
+      onCutEnd: fail,
       onFatal: fail,
     }).log;
   }

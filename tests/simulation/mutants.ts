@@ -90,6 +90,10 @@ export const SIMULATED_MUTANTS: readonly SimulatedMutant[] = [
   simulated("M100", "epochs are compared without their terms", "duels", 2),
   simulated("M101", "two writes share a version", "failovers", 1),
   simulated("M102", "the tree takes in what its own node has not flushed", "slow-disks", 2),
+  {
+    ...simulated("X12", "a store with a torn end leads, whoever may have what it lost", "", 6002075),
+    scenario: "failover",
+  },
   simulated("X11", "a replica counts its freshness from the coming of its leader's word", "static-sessions", 7),
 ];
 

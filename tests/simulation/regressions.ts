@@ -123,4 +123,30 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 33480,
     showed: "a leader that was started again led on, though its disk had lost what its replica still had",
   },
+  {
+    scenario: "failover",
+    seed: 6002075,
+    showed: "a leader whose newest batch was damaged on its disk led on alone, though its replica still had it",
+  },
+  {
+    scenario: "failover",
+    seed: 6002461,
+    showed: "a deposed leader whose clock stood still said that what came after it was lost",
+  },
+  {
+    scenario: "failover",
+    seed: 6002685,
+    showed: "a leader came back while another was promoted by force (the simulation took the old one for stopped)",
+  },
+  {
+    scenario: "failover",
+    seed: 6000322,
+    showed:
+      "a bit flipped on a leader whose last change of its set was under way (the simulation flipped it too early)",
+  },
+  {
+    scenario: "failover",
+    seed: 6001723,
+    showed: "the simulated coordinator went on being slow after its faults were over",
+  },
 ];

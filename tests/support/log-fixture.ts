@@ -67,6 +67,8 @@ export class LogFixture {
   readonly sizes: LogSizes;
   fatal: Error[] = [];
   corruptions: LogCorruption[] = [];
+  /** Ends cut off of which nothing proves that they were flushed. */
+  tornEnds: LogCorruption[] = [];
   #log: SegmentedLog | null = null;
 
   /** With `disk`, an existing disk that uses `timers`. */
@@ -91,7 +93,9 @@ export class LogFixture {
       logger: silentLogger,
       sizes: this.sizes,
       whenMissing: "create",
-      onCorruption: (corruption) => this.corruptions.push(corruption),
+      onCutEnd: ({ isProven, ...cut }) => {
+        (isProven ? this.corruptions : this.tornEnds).push(cut);
+      },
       onFatal: (error) => {
         if (!(error instanceof SimCrashError)) this.fatal.push(error);
       },

@@ -45,6 +45,7 @@ export function stateOf(node: NodeName, changes: Partial<MemberState> = {}): Mem
     leadership,
     bootstrap: null,
     damage: null,
+    tornEnd: false,
     conflict: null,
     ...changes,
   };

@@ -105,7 +105,15 @@ export class MemberFixture {
     this.diesAfterChanges = null;
     const random = this.#random.fork(`life ${this.disk.life}`);
     const store = { node: this.node, store: `store-${this.node}`, generation: 0 };
-    const fresh = { store, seenEpoch: NO_EPOCH, leadership: null, bootstrap: null, damage: null, conflict: null };
+    const fresh = {
+      store,
+      seenEpoch: NO_EPOCH,
+      leadership: null,
+      bootstrap: null,
+      damage: null,
+      tornEnd: false,
+      conflict: null,
+    };
     const identity = { cluster: CLUSTER, shard: SHARD, node: this.node };
     const file =
       NodeFile.open(this.disk, DIRECTORY, identity) ??
@@ -250,7 +258,7 @@ export class MemberFixture {
       clock: timers,
       timers,
       openTree: () => new MemoryTree(this.treeFile),
-      openLog: (onCorruption) =>
+      openLog: (onCutEnd) =>
         SegmentedLog.open({
           disk: this.disk,
           directory: `${DIRECTORY}/log`,
@@ -259,7 +267,7 @@ export class MemberFixture {
           logger: silentLogger,
           sizes: this.#options.sizes ?? SIZES,
           whenMissing: "create",
-          onCorruption,
+          onCutEnd,
           onFatal,
         }),
       makeApplier: ({ log, tree, onApplied }) => {

@@ -77,8 +77,8 @@ export class StoreFixture {
         clock: timers,
         timers,
         openTree: () => new MemoryTree(this.treeFile),
-        openLog: (onCorruption) => {
-          const result = this.#openLog(onCorruption);
+        openLog: (onCutEnd) => {
+          const result = this.#openLog(onCutEnd);
           opened = result.log;
           return result;
         },
@@ -156,9 +156,7 @@ export class StoreFixture {
     else this.listener.onApplied?.(sequence);
   }
 
-  #openLog(
-    onCorruption: Parameters<typeof SegmentedLog.open>[0]["onCorruption"],
-  ): ReturnType<typeof SegmentedLog.open> {
+  #openLog(onCutEnd: Parameters<typeof SegmentedLog.open>[0]["onCutEnd"]): ReturnType<typeof SegmentedLog.open> {
     return SegmentedLog.open({
       disk: this.disk,
       directory: LOG_DIRECTORY,
@@ -167,7 +165,7 @@ export class StoreFixture {
       logger: silentLogger,
       sizes: this.sizes,
       whenMissing: "create",
-      onCorruption,
+      onCutEnd,
       onFatal: (error) => {
         if (!(error instanceof SimCrashError)) this.fatal.push(error);
       },

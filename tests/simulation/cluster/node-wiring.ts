@@ -93,7 +93,15 @@ function openFile({ disk, node, shard, shape, random }: WiringParts): NodeFile {
   const { cluster } = shape.topology;
   const identity = { cluster, shard: shard.name, node };
   const store = { node, store: random.uuid(), generation: 0 };
-  const state = { store, seenEpoch: NO_EPOCH, leadership: null, bootstrap: null, damage: null, conflict: null };
+  const state = {
+    store,
+    seenEpoch: NO_EPOCH,
+    leadership: null,
+    bootstrap: null,
+    damage: null,
+    tornEnd: false,
+    conflict: null,
+  };
   const file = NodeFile.open(disk, DATA_DIRECTORY, identity);
   return file ?? NodeFile.create(disk, DATA_DIRECTORY, { cluster, shard: shard.name, state });
 }
@@ -134,7 +142,7 @@ function openersOf(parts: WiringParts, file: NodeFile, logger: Logger): Paramete
     clock: process,
     timers: process,
     openTree: () => new MemoryTree(treeFile),
-    openLog: (onCorruption) => {
+    openLog: (onCutEnd) => {
       const opened = SegmentedLog.open({
         disk,
         directory: LOG_DIRECTORY,
@@ -143,7 +151,7 @@ function openersOf(parts: WiringParts, file: NodeFile, logger: Logger): Paramete
         logger,
         sizes: shape.logSizes,
         whenMissing: file.hasLog ? "refuse" : "create",
-        onCorruption,
+        onCutEnd,
         onFatal,
       });
       file.noteLog();

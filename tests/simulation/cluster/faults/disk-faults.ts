@@ -134,7 +134,9 @@ export class DiskFaults {
    * name a store that is harmed meanwhile as the leader, or as the whole set. Only an operator can help then.
    */
   #isSpared(machine: SimMachine): boolean {
-    return this.#world.isCoveredWithout(machine) && this.#world.registry?.coordinator.mayStillHear(machine.node) !== true;
+    return (
+      this.#world.isCoveredWithout(machine) && this.#world.registry?.coordinator.mayStillHear(machine.node) !== true
+    );
   }
 
   #damageLog(machine: SimMachine, random: SeededRandom): void {
