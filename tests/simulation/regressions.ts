@@ -149,4 +149,9 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 6001723,
     showed: "the simulated coordinator went on being slow after its faults were over",
   },
+  {
+    scenario: "failover",
+    seed: 7002236,
+    showed: "the simulated disk forgot, when directories were exchanged, which removals were still to be flushed",
+  },
 ];

@@ -164,6 +164,24 @@ describe("a simulated disk", () => {
     assert.equal(copy.content("/a/f").toString(), "a");
   });
 
+  test("is copied with the changes of directories that are still to be flushed, and wiped without them", () => {
+    const { disk, timers } = newDisk();
+    disk.place("/a/log/kept", Buffer.from("kept"));
+    disk.place("/a/log/gone", Buffer.from("gone"));
+    disk.faults.flushMs = () => 5;
+    disk.removeInBackground("/a/log/gone", () => {});
+    const copy = disk.clone();
+    copy.flushDirectory("/a/log");
+    copy.powerCut();
+    assert.deepEqual(copy.list("/a/log"), ["kept"]);
+    disk.rename("/a/log/kept", "/a/log/renamed");
+    disk.wipe("/a");
+    disk.flushDirectory("/a/log");
+    disk.powerCut();
+    timers.advance(10);
+    assert.deepEqual(disk.list("/a/log"), []);
+  });
+
   test("does the same again with the same seed", () => {
     assert.deepEqual(remainders(), remainders());
   });

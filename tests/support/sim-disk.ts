@@ -25,10 +25,10 @@ export class SimCrashError extends Error {
   override readonly name: string = "SimCrashError";
 }
 
-interface DirectoryChange {
-  readonly directory: string;
-  readonly apply: (entries: Map<string, SimInode>) => void;
-}
+type DirectoryChange =
+  | { readonly kind: "link"; readonly path: string; readonly inode: SimInode }
+  | { readonly kind: "unlink"; readonly path: string }
+  | { readonly kind: "rename"; readonly path: string; readonly from: string };
 
 /**
  * A disk in memory with *visible* and *flushed* state for files and directories. One process uses it at a time: `crash` and
@@ -91,9 +91,10 @@ export class SimDisk implements Disk {
     this.crash();
     const broken = new Set<string>();
     for (const change of this.#changes) {
-      if (broken.has(change.directory)) continue;
-      if (this.#random.below(2) === 0) change.apply(this.#flushed);
-      else broken.add(change.directory);
+      const directory = dirname(change.path);
+      if (broken.has(directory)) continue;
+      if (this.#random.below(2) === 0) apply(change, this.#flushed);
+      else broken.add(directory);
     }
     this.#changes = [];
     this.#visible = new Map(this.#flushed);
@@ -129,7 +130,7 @@ export class SimDisk implements Disk {
     for (const entries of [this.#visible, this.#flushed]) {
       for (const path of entries.keys()) if (path.startsWith(`${directory}/`)) entries.delete(path);
     }
-    this.#changes = this.#changes.filter((change) => change.directory !== directory);
+    this.#changes = this.#changes.filter(({ path }) => !path.startsWith(`${directory}/`));
   }
 
   /** Exchanges what is below two directories, as an operator's mistake does. Only between two lives. */
@@ -143,16 +144,18 @@ export class SimDisk implements Disk {
   clone(timers: Timers = this.#timers): SimDisk {
     const copy = new SimDisk(timers, this.#random.fork("clone"));
     const inodes = new Map<SimInode, SimInode>();
+    const twinOf = (inode: SimInode): SimInode => {
+      const twin = inodes.get(inode) ?? inode.clone();
+      inodes.set(inode, twin);
+      return twin;
+    };
     const cloned = (entries: Map<string, SimInode>): Map<string, SimInode> =>
-      new Map(
-        [...entries].map(([path, inode]) => {
-          const twin = inodes.get(inode) ?? inode.clone();
-          inodes.set(inode, twin);
-          return [path, twin];
-        }),
-      );
+      new Map([...entries].map(([path, inode]) => [path, twinOf(inode)]));
     copy.#visible = cloned(this.#visible);
     copy.#flushed = cloned(this.#flushed);
+    copy.#changes = this.#changes.map((change) =>
+      change.kind === "link" ? { ...change, inode: twinOf(change.inode) } : change,
+    );
     copy.#directories = new Set(this.#directories);
     return copy;
   }
@@ -252,12 +255,7 @@ export class SimDisk implements Disk {
   rename(from: string, to: string): void {
     this.#countChange();
     if (!this.#visible.has(from)) throw failure("ENOENT", `no such file: ${from}`);
-    this.#changeDirectory(dirname(to), (entries) => {
-      const inode = entries.get(from);
-      if (inode === undefined) return;
-      entries.delete(from);
-      entries.set(to, inode);
-    });
+    this.#changeDirectory({ kind: "rename", path: to, from });
   }
 
   flushDirectory(directory: string): void {
@@ -355,28 +353,40 @@ export class SimDisk implements Disk {
   }
 
   #link(path: string, inode: SimInode): void {
-    this.#changeDirectory(dirname(path), (entries) => entries.set(path, inode));
+    this.#changeDirectory({ kind: "link", path, inode });
   }
 
   #unlink(path: string): void {
-    this.#changeDirectory(dirname(path), (entries) => entries.delete(path));
+    this.#changeDirectory({ kind: "unlink", path });
   }
 
-  #changeDirectory(directory: string, apply: (entries: Map<string, SimInode>) => void): void {
-    this.#directories.add(directory);
-    apply(this.#visible);
-    this.#changes.push({ directory, apply });
+  #changeDirectory(change: DirectoryChange): void {
+    this.#directories.add(dirname(change.path));
+    apply(change, this.#visible);
+    this.#changes.push(change);
   }
 
   #flushDirectory(directory: string): void {
-    for (const change of this.#changes) if (change.directory === directory) change.apply(this.#flushed);
-    this.#changes = this.#changes.filter((change) => change.directory !== directory);
+    for (const change of this.#changes) if (dirname(change.path) === directory) apply(change, this.#flushed);
+    this.#changes = this.#changes.filter(({ path }) => dirname(path) !== directory);
   }
 
   #inode(path: string): SimInode {
     const inode = this.#visible.get(path);
     if (inode === undefined) throw new Error(`no such file: ${path}`);
     return inode;
+  }
+}
+
+function apply(change: DirectoryChange, entries: Map<string, SimInode>): void {
+  const { kind, path } = change;
+  if (kind === "link") entries.set(path, change.inode);
+  else if (kind === "unlink") entries.delete(path);
+  else {
+    const inode = entries.get(change.from);
+    if (inode === undefined) return;
+    entries.delete(change.from);
+    entries.set(path, inode);
   }
 }
 
