@@ -1,5 +1,4 @@
 import { type Argument, wordOf } from "./argument.ts";
-import { unknownSubcommand } from "./unknown-command.ts";
 import { answer, type Command, NO_KEYS, type Plan } from "./command.ts";
 import type { ReplyWriter } from "./reply-writer.ts";
 
@@ -12,21 +11,28 @@ export function commandCommand(table: () => Table): Command {
     arity: -1,
     keys: NO_KEYS,
     flags: ["loading", "stale"],
-    plan: (words) => planCommand(words, table()),
+    subcommands: {
+      count: { arity: 2, plan: () => answer((out) => out.integer(table().size)) },
+      docs: { arity: -2, plan: (words) => planDocs(namesIn(words, table()), table()) },
+      info: { arity: -2, plan: (words) => planInfo(namesIn(words, table()), table()) },
+    },
+    plan: () => planInfo([...table().keys()], table()),
   };
 }
 
-function planCommand(words: readonly Argument[], table: Table): Plan {
-  const subcommand = wordOf(words[1]);
-  const names = words.length > 2 ? words.slice(2).map(wordOf) : [...table.keys()];
-  if (words.length === 1 || subcommand === "info") {
-    return answer((out) => {
-      out.array(names.length);
-      for (const name of names) tellInfo(table.get(name), out);
-    });
-  }
-  if (subcommand === "count" && words.length === 2) return answer((out) => out.integer(table.size));
-  if (subcommand !== "docs") throw unknownSubcommand(words);
+/** All of them when none is named. */
+function namesIn(words: readonly Argument[], table: Table): readonly string[] {
+  return words.length > 2 ? words.slice(2).map(wordOf) : [...table.keys()];
+}
+
+function planInfo(names: readonly string[], table: Table): Plan {
+  return answer((out) => {
+    out.array(names.length);
+    for (const name of names) tellInfo(table.get(name), out);
+  });
+}
+
+function planDocs(names: readonly string[], table: Table): Plan {
   const known = names.flatMap((name) => table.get(name) ?? []);
   return answer((out) => {
     out.map(known.length);

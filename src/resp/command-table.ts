@@ -57,8 +57,3 @@ const USUAL_NAMES: ReadonlyMap<string, Command> = new Map(
 export function findCommand(name: Argument | undefined): Command | undefined {
   return USUAL_NAMES.get(textOf(name)) ?? TABLE.get(wordOf(name));
 }
-
-/** Whether a command may have so many words, its name included. */
-export function hasArity({ arity }: Command, wordCount: number): boolean {
-  return arity > 0 ? wordCount === arity : wordCount >= -arity;
-}

@@ -46,6 +46,13 @@ export interface ServerFacts {
 /** Which words of a command are keys, as Redis tells it: first and last position (negative: from the end) and step; 0 none. */
 export type KeyPositions = readonly [first: number, last: number, step: number];
 
+/** What a command does that is named by its second word. */
+export interface Subcommand {
+  /** Words including both names; negative: at least so many. */
+  readonly arity: number;
+  readonly plan: Command["plan"];
+}
+
 export interface Command {
   /** In lower case. */
   readonly name: string;
@@ -58,6 +65,8 @@ export interface Command {
   readonly isBarrier?: boolean;
   /** Touches every shard, so that it has no place in a transaction. */
   readonly isClusterWide?: boolean;
+  /** By the second word, in lower case; `plan` is then for the command without one. */
+  readonly subcommands?: Readonly<Record<string, Subcommand>>;
   /** `words[0]` is the name. Throws CommandError or KvError, with nothing done. */
   readonly plan: (words: readonly Argument[], context: CommandContext) => Plan;
 }

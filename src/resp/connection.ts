@@ -14,7 +14,7 @@ import { isRead } from "../node/operation-traits.ts";
 import { type Argument, keyOf, SHORT_BYTES_MAX, textOf } from "./argument.ts";
 import { CommandParser, ProtocolFault } from "./command-parser.ts";
 import { CommandError } from "./command-error.ts";
-import { findCommand, hasArity } from "./command-table.ts";
+import { findCommand } from "./command-table.ts";
 import type { Command, CommandContext, Plan, Render, RenderResult, RenderResults } from "./command.ts";
 import { UNQUEUED } from "./commands/transaction-commands.ts";
 import type { Door, Flushable } from "./door.ts";
@@ -23,7 +23,8 @@ import { checkPayload, planExec, wrongWords } from "./exec.ts";
 import { crossShard } from "./one-shard.ts";
 import { ReplyQueue, type ReplySlot } from "./reply-queue.ts";
 import { ReplyWriter } from "./reply-writer.ts";
-import type { OpenTransaction, Session } from "./session.ts";
+import type { OpenTransaction, QueuedCommand, Session } from "./session.ts";
+import { fits, planOf } from "./subcommands.ts";
 import { unknownCommand } from "./unknown-command.ts";
 
 /** Then other connections have their turn. */
@@ -218,11 +219,13 @@ export class RespConnection implements Flushable {
     try {
       if (command === undefined) throw unknownCommand(words);
       this.session.lastCommand = command.name;
-      if (!hasArity(command, words.length)) throw wrongWords(this.session, command.name);
+      if (!fits(command.arity, words.length)) throw wrongWords(this.session, command.name);
+      const plan = planOf(command, words);
       const { transaction } = this.session;
-      if (transaction !== null && !UNQUEUED.has(command.name)) this.#enqueue(slot, transaction, { command, words });
-      else if (command.name === "exec") this.#exec(slot);
-      else this.#carryOut(slot, command.plan(words, this.#context));
+      if (transaction !== null && !UNQUEUED.has(command.name)) {
+        this.#enqueue(slot, transaction, command, { plan, words });
+      } else if (command.name === "exec") this.#exec(slot);
+      else this.#carryOut(slot, plan(words, this.#context));
     } catch (error) {
       if (command?.name !== "exec" && this.session.transaction !== null && !isUnqueued(command)) {
         this.session.transaction.isSpoiled = true;
@@ -298,13 +301,12 @@ export class RespConnection implements Flushable {
   }
 
   /** Takes a command for EXEC. All keys of a transaction live on one shard: what is atomic is one entry of one log. */
-  #enqueue(
-    slot: ReplySlot,
-    transaction: OpenTransaction,
-    queued: { readonly command: Command; readonly words: readonly Argument[] },
-  ): void {
-    const { command, words } = queued;
-    if (command.isClusterWide === true) throw crossShard();
+  #enqueue(slot: ReplySlot, transaction: OpenTransaction, command: Command, queued: QueuedCommand): void {
+    const { words } = queued;
+    if (command.isClusterWide === true) {
+      const name = command.name.toUpperCase();
+      throw new CommandError(`ERR ${name} asks every shard: it has no place in a transaction, which lives on one`);
+    }
     for (const key of keysOf(command, words)) {
       const { shard } = this.#door.gateway.leaderOf(key);
       this.session.transactionShard ??= shard;
@@ -314,7 +316,8 @@ export class RespConnection implements Flushable {
     const { respQueuedBytesMax, respQueuedCommandsMax } = LIMITS;
     const isFull = transaction.queue.length >= respQueuedCommandsMax;
     if (isFull || transaction.byteCount + bytes > respQueuedBytesMax) {
-      throw new CommandError("ERR the transaction is too large");
+      const limits = `${respQueuedCommandsMax} commands or ${respQueuedBytesMax} bytes of words`;
+      throw new CommandError(`ERR the transaction is too large: no more than ${limits} can be queued`);
     }
     transaction.byteCount += bytes;
     transaction.queue.push(queued);

@@ -36,7 +36,7 @@ export function planExec(context: CommandContext): Execution {
   if (transaction.isSpoiled) {
     throw new CommandError("EXECABORT Transaction discarded because of previous errors.");
   }
-  const parts = transaction.queue.map(({ command, words }) => partOf(() => command.plan(words, context)));
+  const parts = transaction.queue.map(({ plan, words }) => partOf(() => plan(words, context)));
   const operations = parts.flatMap((part) => part.operations);
   checkPayload(operations);
   if (operations.length === 0 && guards.length === 0) {
@@ -66,8 +66,9 @@ export function checkPayload(operations: readonly KeyOperation[]): void {
   }
   const isTooLarge = valueBytes > LIMITS.batchBytesMax || rowBytes + valueBytes > LIMITS.entryPayloadBytesMax;
   if (!isTooLarge && operations.length <= LIMITS.partOperationsMax) return;
-  const message = `The request has ${operations.length} operations with ${rowBytes + valueBytes} bytes of keys and values`;
-  throw new KvError("VALUE_TOO_LARGE", message);
+  const has = `The request has ${operations.length} operations with ${rowBytes + valueBytes} bytes of keys and values`;
+  const holds = `one request holds ${LIMITS.partOperationsMax} operations and ${LIMITS.batchBytesMax} bytes of values`;
+  throw new KvError("VALUE_TOO_LARGE", `${has}; ${holds}: send several`);
 }
 
 function partOf(plan: () => Plan): Part {

@@ -175,6 +175,27 @@ describe("WATCH", () => {
     assert.equal(await client.ask("EXISTS", "spoilt"), ":0\r\n");
   });
 
+  const refused: readonly (readonly [words: string, error: string])[] = [
+    ["CLIENT SETNAME", "wrong number of arguments for 'client|setname' command"],
+    ["CLIENT ID x", "wrong number of arguments for 'client|id' command"],
+    ["CLIENT FOO", "unknown subcommand 'FOO'. Try CLIENT HELP."],
+    ["CONFIG GET", "wrong number of arguments for 'config|get' command"],
+    ["COMMAND COUNT x", "wrong number of arguments for 'command|count' command"],
+    ["COMMAND FOO", "unknown subcommand 'FOO'. Try COMMAND HELP."],
+    ["DBSIZE", "DBSIZE asks every shard: it has no place in a transaction, which lives on one"],
+  ];
+  for (const [words, error] of refused) {
+    test(`refuses ${words} when it is to be queued, and the transaction with it`, async (t) => {
+      const client = await connected(t);
+      assert.deepEqual(await client.askAll([["MULTI"], ["SET", "spoilt", "1"], words.split(" "), ["EXEC"]]), [
+        "+OK\r\n",
+        "+QUEUED\r\n",
+        `-ERR ${error}\r\n`,
+        "-EXECABORT Transaction discarded because of previous errors.\r\n",
+      ]);
+    });
+  }
+
   test("keeps EXEC from happening when another connection has changed a key, and only then", async (t) => {
     const [one, two] = [await connected(t), await connected(t)];
     const transact = async (between: () => Promise<unknown>): Promise<string> => {

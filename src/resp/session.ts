@@ -4,9 +4,9 @@ import type { Argument } from "./argument.ts";
 import type { Command } from "./command.ts";
 import type { Protocol } from "./reply-writer.ts";
 
-/** A command between MULTI and EXEC. */
+/** A command between MULTI and EXEC, of which only the values of its words may still be wrong. */
 export interface QueuedCommand {
-  readonly command: Command;
+  readonly plan: Command["plan"];
   readonly words: readonly Argument[];
 }
 

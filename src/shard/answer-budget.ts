@@ -14,7 +14,7 @@ export class AnswerBudget {
     if (result.kind !== "value") return result;
     const { length } = result.record.value;
     if (length > this.#bytesLeft) {
-      const message = `The values of one batch's answer exceed ${LIMITS.batchBytesMax} bytes; read this key by itself`;
+      const message = `The values of one batch's answer exceed ${LIMITS.batchBytesMax} bytes: ask for fewer keys at once`;
       return { kind: "failed", error: new KvError("VALUE_TOO_LARGE", message) };
     }
     this.#bytesLeft -= length;

@@ -260,12 +260,26 @@ const aKeyCommand: fc.Arbitrary<RandomCommand> = toCommand(
   fc.oneof({ weight: 8, arbitrary: fc.oneof(...KEY_SHAPES) }, { weight: 1, arbitrary: aWildCommand }),
 );
 
+/** What is refused when it is queued, or not at all. */
+const SPOILERS: readonly Shape[] = [
+  shape("MULTI"),
+  shape("NOSUCH"),
+  shape("GET"),
+  shape("PING"),
+  shape("WATCH", aKey),
+  shape("CLIENT"),
+  shape("CLIENT", fc.constantFrom("SETNAME", "FOO", "ID"), fc.constantFrom("x y", "z")),
+  shape("CLIENT", fc.constantFrom("SETNAME", "BAR", "GETNAME")),
+  shape("CONFIG", fc.constantFrom("GET", "FOO")),
+  shape("COMMAND", fc.constantFrom("FOO", "COUNT"), fc.constant("x")),
+];
+
 /** Commands on keys between MULTI and EXEC or DISCARD, perhaps with one that is refused when it is queued. */
 const aTransaction: fc.Arbitrary<RandomCommand[]> = fc
   .tuple(
     fc.array(aKeyCommand, { maxLength: 6 }),
     fc.constantFrom("EXEC", "EXEC", "EXEC", "DISCARD"),
-    fc.option(toCommand(fc.oneof(shape("MULTI"), shape("NOSUCH"), shape("GET"), shape("PING"), shape("WATCH", aKey)))),
+    fc.option(toCommand(fc.oneof(...SPOILERS))),
   )
   .map(([commands, end, extra]) => [
     [Buffer.from("MULTI")],

@@ -1,35 +1,29 @@
 import { type Argument, integerOf, textOf, wordOf } from "../argument.ts";
 import { checkClientName } from "../client-name.ts";
-import { CommandError, syntaxError, wrongArity } from "../command-error.ts";
+import { CommandError, syntaxError } from "../command-error.ts";
 import { ANSWER_OK, answer, type Command, type CommandContext, NO_KEYS, type Plan } from "../command.ts";
 import type { Session } from "../session.ts";
-import { unknownSubcommand } from "../unknown-command.ts";
-
-type Subcommand = (words: readonly Argument[], context: CommandContext) => Plan;
+import { needsSubcommand } from "../subcommands.ts";
 
 /** `CLIENT …`. */
 export const CLIENT_COMMANDS: readonly Command[] = [
-  { name: "client", arity: -2, keys: NO_KEYS, flags: ["noscript", "loading", "stale"], plan: planClient },
+  {
+    name: "client",
+    arity: -2,
+    keys: NO_KEYS,
+    flags: ["noscript", "loading", "stale"],
+    subcommands: {
+      id: { arity: 2, plan: (_words, { session }) => answer((out) => out.integer(session.id)) },
+      setname: { arity: 3, plan: setName },
+      getname: { arity: 2, plan: getName },
+      setinfo: { arity: 4, plan: () => ANSWER_OK },
+      info: { arity: 2, plan: tellSelf },
+      list: { arity: -2, plan: listAll },
+      "no-evict": { arity: 3, plan: setNoEvict },
+    },
+    plan: needsSubcommand,
+  },
 ];
-
-const SUBCOMMANDS: Readonly<Record<string, { readonly arity: number; readonly plan: Subcommand }>> = {
-  id: { arity: 2, plan: (_words, { session }) => answer((out) => out.integer(session.id)) },
-  setname: { arity: 3, plan: setName },
-  getname: { arity: 2, plan: getName },
-  setinfo: { arity: 4, plan: () => ANSWER_OK },
-  info: { arity: 2, plan: tellSelf },
-  list: { arity: -2, plan: listAll },
-  "no-evict": { arity: 3, plan: setNoEvict },
-};
-
-function planClient(words: readonly Argument[], context: CommandContext): Plan {
-  const name = wordOf(words[1]);
-  const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
-  if (subcommand === undefined) throw unknownSubcommand(words);
-  const { arity, plan } = subcommand;
-  if (arity > 0 ? words.length !== arity : words.length < -arity) throw wrongArity(`client|${name}`);
-  return plan(words, context);
-}
 
 function setName(words: readonly Argument[], { session }: CommandContext): Plan {
   session.name = checkClientName(words[2]);

@@ -1,10 +1,10 @@
 import { type Argument, textOf, wordOf } from "../argument.ts";
-import { CommandError, wrongArity } from "../command-error.ts";
+import { CommandError } from "../command-error.ts";
 import { answer, type Command, type CommandContext, NO_KEYS, type Plan } from "../command.ts";
 import { LIMITS } from "../../model/limits.ts";
 import { matchesGlob } from "../glob.ts";
 import { serverInfo } from "../server-info.ts";
-import { unknownSubcommand } from "../unknown-command.ts";
+import { needsSubcommand } from "../subcommands.ts";
 import { planWait } from "../wait-command.ts";
 
 /** What clients and tools ask about settings, in Redis' words. Nothing here can be changed while the node runs. */
@@ -24,7 +24,14 @@ const SETTINGS: Readonly<Record<string, string>> = {
 export const SERVER_COMMANDS: readonly Command[] = [
   { name: "info", arity: -1, keys: NO_KEYS, flags: ["loading", "stale"], plan: planInfo },
   { name: "time", arity: 1, keys: NO_KEYS, flags: ["loading", "stale", "fast"], plan: planTime },
-  { name: "config", arity: -2, keys: NO_KEYS, flags: ["admin", "noscript", "loading", "stale"], plan: planConfig },
+  {
+    name: "config",
+    arity: -2,
+    keys: NO_KEYS,
+    flags: ["admin", "noscript", "loading", "stale"],
+    subcommands: { get: { arity: -3, plan: getSettings }, set: { arity: -4, plan: refuseSetting } },
+    plan: needsSubcommand,
+  },
   { name: "wait", arity: 3, keys: NO_KEYS, flags: ["noscript"], isClusterWide: true, plan: planWait },
 ];
 
@@ -42,11 +49,11 @@ function planTime(_words: readonly Argument[], { clock }: CommandContext): Plan 
   });
 }
 
-function planConfig(words: readonly Argument[]): Plan {
-  const name = wordOf(words[1]);
-  if (name === "set") throw new CommandError("ERR settings stand in the configuration file; none is changed here");
-  if (name !== "get") throw unknownSubcommand(words);
-  if (words.length < 3) throw wrongArity("config|get");
+function refuseSetting(): never {
+  throw new CommandError("ERR settings stand in the configuration file; none is changed here");
+}
+
+function getSettings(words: readonly Argument[]): Plan {
   const patterns = words.slice(2).map((word) => textOf(word).toLowerCase().slice(0, LIMITS.globBytesMax));
   const found = Object.entries(SETTINGS).filter(([key]) => patterns.some((pattern) => matchesGlob(pattern, key)));
   return answer((out) => {
