@@ -56,7 +56,7 @@ async function runChosen(program: Command, loadOptions: readonly string[]): Prom
     const [one, other] = [flagOf(program, phase), flagOf(program, load)];
     throw new KvError(
       "INVALID_ARGUMENT",
-      `${one} and ${other} exclude each other: phases of writes and reads, or a load`,
+      `${one} is for phases of writes and reads, ${other} for a load of operations: give one of them`,
     );
   }
   const seed = Math.floor(new SystemRandom().next() * UINT32_COUNT);

@@ -47,7 +47,7 @@ export async function runPhaseBenchmark(options: PhaseOptions, defaultNode: () =
 function planOf(options: PhaseOptions, defaultNode: () => string): BenchPlan {
   return {
     address: parseAddress(options.addr ?? defaultNode()),
-    writeCount: parseCount("--iterations", options.iterations, 0),
+    writeCount: parseCount("--iterations", options.iterations, 1),
     readCount: parseCount("--read-iterations", options.readIterations, 0),
     connectionCount: parseCount("--concurrency", options.concurrency, 1),
     valueBytes: parseCount("--value-bytes", options.valueBytes, 0),
@@ -208,7 +208,7 @@ async function checkReachable({ host, port }: HostPort): Promise<void> {
   if (answer.status === 200) return;
   throw new KvError(
     "UNREACHABLE",
-    `no node answers at ${target}; start the cluster with ./launch.sh, or name a node with --addr`,
+    `no node answers HTTP at ${target}; start the cluster with ./launch.sh, or name a node's HTTP address with --addr`,
   );
 }
 

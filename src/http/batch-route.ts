@@ -20,7 +20,7 @@ export function batchRoute({ gateway, tokens }: KeyDesk): Route {
     prepare: (head) => {
       requireMediaType(head.headers, "application/json");
       refuseContentEncoding(head.headers);
-      const options = takeOptions(head, tokens, "write");
+      const options = takeOptions(head, tokens, "both");
       head.parameters.refuseRest();
       return {
         bodyBytesMax: LIMITS.batchBytesMax,

@@ -11,8 +11,8 @@ export interface KeyRequestOptions {
   readonly redirect: boolean;
 }
 
-/** What a path does: reads have no effect that an `Idempotency-Key` could keep from happening twice. */
-export type PathKind = "read" | "write";
+/** What a path does, and so which options mean anything there. */
+export type PathKind = "read" | "write" | "both";
 
 const CONSISTENCIES: readonly Consistency[] = ["linearizable", "strict", "eventual"];
 const DURABILITIES = ["async", "in-sync"] as const;
@@ -32,6 +32,9 @@ export function takeOptions(head: RequestHead, tokens: SessionTokens, kind: Path
 export function takeKeyOptions(head: RequestHead, tokens: SessionTokens, kind: PathKind): KeyRequestOptions {
   const consistency = takeOne(head, "consistency", CONSISTENCIES) ?? "linearizable";
   const durability = takeOne(head, "durability", DURABILITIES);
+  // A write is as consistent as a read can be: who asks for that gets it.
+  if (consistency === "eventual" && kind === "write") throw meaningless("consistency=eventual", "reads");
+  if (durability !== null && kind === "read") throw meaningless("durability", "writes");
   const token = take(head, "token");
   const maxLagMs = takeMaxLag(head, consistency);
   const requestId = takeRequestId(head, kind);
@@ -82,9 +85,14 @@ function takeMaxLag(head: RequestHead, consistency: Consistency): number | null 
 function takeRequestId({ headers }: RequestHead, kind: PathKind): string | null {
   const id = headers.get("idempotency-key");
   if (id === undefined) return null;
-  if (kind === "read") throw new KvError("INVALID_ARGUMENT", "An Idempotency-Key only has a meaning for writes");
+  // What has no effect cannot have it twice.
+  if (kind === "read") throw meaningless("An Idempotency-Key", "writes");
   if (isRequestId(id)) return id;
   throw new KvError("INVALID_ARGUMENT", "An Idempotency-Key must be 1 to 64 printable ASCII characters");
+}
+
+function meaningless(option: string, forWhat: string): KvError {
+  return new KvError("INVALID_ARGUMENT", `${option} only has a meaning for ${forWhat}`);
 }
 
 /** Headers have dashes where parameters have underscores. */

@@ -75,19 +75,29 @@ export class Router {
     const exact = this.#exact.get(path);
     if (exact !== undefined) return byMethod(exact, method);
     if (path.startsWith(EXPLAIN_PREFIX)) return byMethod(this.#explainByPath, method);
-    throw unknownPath(path);
+    throw unknownPath(method, path);
   }
 }
 
 function byMethod(routes: RoutesByMethod, method: string): Route {
   const route = routes.get(method);
   if (route !== undefined) return route;
-  const allow = [...routes.keys()];
-  throw new KvError("METHOD_NOT_ALLOWED", `This path takes ${allow.join(", ")}`, { details: { allow } });
+  throw methodNotAllowed("This path takes", [...routes.keys()]);
 }
 
-function unknownPath(path: string): KvError {
-  if (LATER_PATHS.has(path)) return new KvError("NOT_SUPPORTED", `${path} is not supported by this version`);
+function methodNotAllowed(who: string, allow: readonly string[]): KvError {
+  return new KvError("METHOD_NOT_ALLOWED", `${who} ${allow.join(", ")}`, { details: { allow } });
+}
+
+function unknownPath(method: string, path: string): KvError {
+  if (LATER_PATHS.has(path)) {
+    const isRead = method === "GET" || method === "HEAD";
+    if (!isRead) return methodNotAllowed("This path will take", ["GET", "HEAD"]);
+    return new KvError("NOT_SUPPORTED", `${path} is not supported by this version`);
+  }
+  // Asked of the server as a whole.
+  if (path === "*" && method === "OPTIONS")
+    return methodNotAllowed("This server takes", ["GET", "HEAD", "PUT", "POST", "DELETE"]);
   const version = /^\/v(\d{1,9})(?:\/|$)/.exec(path)?.[1];
   if (version !== undefined && version !== "1") {
     return new KvError("INVALID_ARGUMENT", `Version ${version} of the interface is not known; this is version 1`);

@@ -14,7 +14,7 @@ interface Report {
   readonly failed: number;
   readonly firstFailure: string | null;
   readonly seconds: number;
-  readonly backlogEnd: number;
+  readonly neverSent: number;
   readonly latencyMs: Readonly<Record<string, number>>;
   readonly operations: Readonly<Record<string, { readonly count: number }>>;
   readonly failover?: {
@@ -51,7 +51,7 @@ test("benchclient loads keys and runs every workload over HTTP and RESP, through
   const kinds = (await bench("--workload", "ycsb-f", "--protocol", "resp", "--pipeline", "8", "--direct")).operations;
   assert.deepEqual(Object.keys(kinds), ["read", "readModifyWrite"]);
   const open = await bench("--rate", "1000", "--protocol", "resp");
-  assert.equal(open.backlogEnd, 0);
+  assert.equal(open.neverSent, 0);
 });
 
 test("benchclient says which operations failed and why, in a table for people, and ends with exit code 1", async (t) => {
@@ -95,7 +95,11 @@ test("benchclient tells whom to kill before it loads anything, and what came of 
 test("benchclient refuses what makes no sense with exit code 2, and says so when nobody answers with exit code 1", async () => {
   for (const [words, message] of [
     [["--duration", "soon"], /^benchclient: --duration soon must be a number/],
-    [["--ops", "5", "--concurrency", "2"], /^benchclient: --concurrency and --ops exclude each other/],
+    [
+      ["--ops", "5", "--concurrency", "2"],
+      /^benchclient: --concurrency is for phases of writes and reads, --ops for a load/,
+    ],
+    [["--iterations", "0"], /^benchclient: --iterations 0 must be a whole number from 1 on/],
     [["--frobnicate"], /unknown option '--frobnicate'/],
     [["--ops", "5", "extra"], /extra/],
   ] as const) {

@@ -143,7 +143,7 @@ test("benchclient counts refused answers as failures, not as operations, and end
 test("benchclient says what to do when nobody answers", async () => {
   const { exitCode, stderr } = await runProgram("src/bench/benchclient.ts", ["--addr", "127.0.0.1:1"]);
   assert.equal(exitCode, 1);
-  assert.match(stderr, /no node answers at 127\.0\.0\.1:1; start the cluster with \.\/launch\.sh/);
+  assert.match(stderr, /no node answers HTTP at 127\.0\.0\.1:1; start the cluster with \.\/launch\.sh/);
 });
 
 /** A stopped leader that has ten keys in its log and in its tree, each in a batch of its own. */

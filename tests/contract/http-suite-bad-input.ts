@@ -186,6 +186,11 @@ export function describeBadInput(address: () => string): void {
         assert.match(answer.headers["allow"] ?? "", /GET, HEAD, PUT, DELETE/);
       });
     }
+    test("405 for what OPTIONS asks of the whole server, and for other methods than GET where nothing is yet", async () => {
+      const answer = await refused({ method: "OPTIONS", path: "*" }, 405, "METHOD_NOT_ALLOWED");
+      assert.match(answer.headers["allow"] ?? "", /GET, HEAD, PUT, POST, DELETE/);
+      await refuses({ method: "TRACE", path: "/" }, 405, "METHOD_NOT_ALLOWED");
+    });
     test("405 for a POST that is no increment, and for a GET of the batch", async () => {
       await refuses({ method: "POST", path: "/v1/kv/a", body: "x" }, 405, "METHOD_NOT_ALLOWED");
       await refuses({ path: "/v1/batch" }, 405, "METHOD_NOT_ALLOWED");

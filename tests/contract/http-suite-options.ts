@@ -39,6 +39,26 @@ export function describeOptions(address: () => string): void {
     });
   });
 
+  test("an option that means nothing for what is asked is refused: durability of a read, an eventual write", async () => {
+    for (const path of ["/v1/kv/a", "/get?key=a", "/v1/kv?prefix=a", "/v1/kv?key=a"]) {
+      await refuses({ path, headers: { "KV-Durability": "async" } }, 400, "INVALID_ARGUMENT");
+    }
+    const writes: readonly TestRequest[] = [
+      { method: "PUT", path: "/v1/kv/a", body: "x" },
+      { method: "DELETE", path: "/v1/kv/a" },
+      { method: "POST", path: "/v1/kv/a/increment", body: "{}" },
+      { path: "/set?key=a&value=x" },
+    ];
+    for (const request of writes) {
+      await refuses({ ...request, headers: { "KV-Consistency": "eventual" } }, 400, "INVALID_ARGUMENT");
+    }
+    const key = freshKey();
+    assert.equal((await put(key, "x", { "KV-Consistency": "strict", "KV-Durability": "async" })).status, 201);
+    const body = JSON.stringify({ ops: [{ get: { key } }] });
+    const headers = { "KV-Consistency": "eventual", "KV-Durability": "async" };
+    assert.equal((await send(address(), { method: "POST", path: "/v1/batch", body, headers })).status, 200);
+  });
+
   describe("a session token", () => {
     test("comes with every answer about a key, and is taken as header and as parameter", async () => {
       const key = freshKey();

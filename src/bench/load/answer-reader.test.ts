@@ -68,6 +68,11 @@ test("what is not the protocol is malformed, and not waited for", () => {
   }
 });
 
+test("an answer in another protocol is shown whole", () => {
+  const [shown] = readParts(new RespProtocol(records), [Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n")]);
+  assert.match(shown ?? "", /HTTP\/1\.1 400 Bad Request/);
+});
+
 test("an error is counted by its code, and its detail is for people", () => {
   const seen: unknown[] = [];
   for (const [protocol, text] of [

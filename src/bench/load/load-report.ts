@@ -34,7 +34,8 @@ export interface LoadReport {
   readonly firstFailure: string | null;
   readonly failures: Readonly<Record<string, FailureKind>>;
   readonly backlogMax: number;
-  readonly backlogEnd: number;
+  /** Operations that were due when an open loop ended, and were never sent: the rate is more than could be answered. */
+  readonly neverSent: number;
   /** By how much the load generator itself was late, in an open loop. */
   readonly lateMs: { readonly p99: number; readonly max: number };
 }
@@ -67,7 +68,7 @@ export function loadReportOf(plan: LoadPlan, outcome: LoadOutcome, connectionCou
     firstFailure: failures.first,
     failures: Object.fromEntries(failures.byKind()),
     backlogMax,
-    backlogEnd,
+    neverSent: backlogEnd,
     lateMs: { p99: lateness.percentile(99), max: lateness.figures().max },
   };
 }

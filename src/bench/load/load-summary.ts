@@ -16,13 +16,13 @@ export function loadSummary(report: LoadReport, failureTitle = "✘ {} operation
   return [...alignedTable([HEADINGS, ...kinds]), ...rateLines(report), ...failureLines(report, failureTitle)];
 }
 
-function rateLines({ rate, backlogMax, backlogEnd, lateMs }: LoadReport): string[] {
+function rateLines({ rate, backlogMax, neverSent, lateMs }: LoadReport): string[] {
   if (rate === null) return [];
   const lines = [
     `Asked for ${amount(rate)} ops/s; latency counts from when an operation was meant to start. Backlog at most ${amount(backlogMax)} operations.`,
   ];
-  if (backlogEnd > 0) {
-    lines.push(`✘ ${amount(backlogEnd)} operations were due and never sent: the rate is more than could be answered`);
+  if (neverSent > 0) {
+    lines.push(`✘ ${amount(neverSent)} operations were due and never sent: the rate is more than could be answered`);
   }
   if (lateMs.p99 > LATE_MS_TOLERATED) {
     lines.push(

@@ -50,6 +50,8 @@ export class RespProtocol implements ClientProtocol {
     answer.end = lineEnd;
     if (type === BULK) return readBulk(bytes, at, answer);
     answer.kind = type === SIMPLE || type === INTEGER ? "done" : type === MINUS ? "error" : "malformed";
+    // What is no answer is shown whole.
+    if (answer.kind === "malformed") answer.start = at;
     return lineEnd + 2;
   }
 
