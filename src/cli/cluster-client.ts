@@ -2,6 +2,9 @@ import { ERRORS, type ErrorCode, KvError } from "../model/errors.ts";
 import { JsonMembers } from "./json-members.ts";
 import { type NodeAnswer, NodeHttp, type NodeRequest } from "./node-http.ts";
 
+/** A node that hangs must not keep anybody from asking the next one. */
+const PASS_OVER_MS = 4000;
+
 /** Which nodes a client may talk to. */
 export interface ClusterAccess {
   /** `host:port`, the one to ask first in front. */
@@ -39,9 +42,14 @@ export class ClusterClient {
   /** The whole answer of the first node that gives one, whatever its status. Throws UNREACHABLE or UNKNOWN_OUTCOME. */
   async ask(request: ClusterRequest): Promise<NodeAnswer> {
     const reasons: string[] = [];
+    const isPassedOver = request.isRepeatable && request.timeoutMs === undefined;
     for (const node of this.#nodes) {
       try {
-        const answer = await this.#http.ask(node, request);
+        const isLast = node === this.#nodes.at(-1);
+        const answer = await this.#http.ask(
+          node,
+          isPassedOver && !isLast ? { ...request, timeoutMs: PASS_OVER_MS } : request,
+        );
         if (node !== this.#nodes[0]) this.#nodes = [node, ...this.#nodes.filter((other) => other !== node)];
         return answer;
       } catch (error) {

@@ -55,5 +55,6 @@ function renderExplanation(explanation: Explanation): string {
 }
 
 function lagText(lagEntries: number, lagMs: number): string {
+  if (lagEntries === 0 && lagMs > 0) return `not known: it has not heard of its leader for ${formatMs(lagMs)}`;
   return lagEntries === 0 ? "not behind" : `behind by ${formatCount(lagEntries)} entries, ${formatMs(lagMs)}`;
 }

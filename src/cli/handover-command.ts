@@ -4,6 +4,7 @@ import { KvError } from "../model/errors.ts";
 import { CONFIG_FILE_DEFAULT, findCluster, parseNodeArgument } from "./cluster-access.ts";
 import { ClusterClient, errorOf, jsonOf } from "./cluster-client.ts";
 import { readPromotionReport } from "./cluster-report.ts";
+import { CommandFailure } from "./command-failure.ts";
 import { print } from "./command-options.ts";
 
 interface HandoverOptions {
@@ -34,14 +35,22 @@ async function handOver({ shard, node, configFile, json }: HandoverOptions): Pro
   const { nodes, source } = findCluster({ configFile });
   const client = new ClusterClient({ nodes: [node, ...nodes.filter((other) => other !== node)], source });
   try {
-    const answer = await client.ask({
-      method: "POST",
-      path: "/v1/handover",
-      headers: { "Content-Type": "application/json" },
-      body: Buffer.from(JSON.stringify({ shard, node })),
-      timeoutMs: TIMEOUT_MS,
-      isRepeatable: false,
-    });
+    const answer = await client
+      .ask({
+        method: "POST",
+        path: "/v1/handover",
+        headers: { "Content-Type": "application/json" },
+        body: Buffer.from(JSON.stringify({ shard, node })),
+        timeoutMs: TIMEOUT_MS,
+        isRepeatable: false,
+      })
+      .catch((error: unknown) => {
+        const isOpen = error instanceof KvError && error.code === "UNKNOWN_OUTCOME";
+        if (!isOpen) throw error;
+        throw new CommandFailure(
+          `${error.message}: whether it leads now, kv status shows; it has to run for this to work`,
+        );
+      });
     if (answer.status !== 200) {
       const { code, message } = errorOf(answer);
       throw new KvError(code, message);

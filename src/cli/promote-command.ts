@@ -57,11 +57,11 @@ async function promote(options: PromoteOptions): Promise<void> {
     const mustAsk = options.acceptDataLoss === true && options.dryRun !== true && options.yes !== true;
     if (mustAsk) {
       const findings = await request(client, { ...options, dryRun: true });
-      await print(`${renderReport(findings, true)}\n`);
+      await print(`${renderReport(findings, { ...options, dryRun: true })}\n`);
       await confirm(options);
     }
     const report = await request(client, options);
-    await print(`${options.json === true ? JSON.stringify(report) : renderReport(report, options.dryRun === true)}\n`);
+    await print(`${options.json === true ? JSON.stringify(report) : renderReport(report, options)}\n`);
     if (report.refusal !== null) {
       const what = options.dryRun === true ? "would not be" : "was not";
       throw new KvError("PROMOTION_REFUSED", `${options.node} ${what} promoted: ${report.refusal}`);
@@ -96,13 +96,17 @@ async function request(client: ClusterClient, options: PromoteOptions): Promise<
   throw new KvError("UNREACHABLE", `${node}, which shall lead, does not answer (${answered.message}): start it first`);
 }
 
-function renderReport(report: PromotionReport, isDryRun: boolean): string {
+function renderReport(report: PromotionReport, { dryRun, acceptDataLoss }: PromoteOptions): string {
   const { shard, node, done, ledAlready, findings, refusal, epoch } = report;
   const lines = findings.map((finding) => `- ${finding}`);
   if (done) lines.push(styleText("green", `${node} leads ${shard} in epoch ${epoch}`));
   else if (refusal !== null) lines.push(styleText("red", `Against it: ${refusal}`));
-  else if (isDryRun && ledAlready) lines.push(styleText("green", `${node} leads ${shard} already, in epoch ${epoch}`));
-  else if (isDryRun) lines.push(styleText("green", `Nothing stands against promoting ${node} to lead ${shard}`));
+  else if (dryRun === true) {
+    const isCostly = acceptDataLoss === true && !ledAlready;
+    const stands = `${isCostly ? "Nothing else" : "Nothing"} stands against promoting ${node} to lead ${shard}`;
+    const verdict = ledAlready ? `${node} leads ${shard} already, in epoch ${epoch}` : stands;
+    lines.push(styleText(isCostly ? "yellow" : "green", verdict));
+  }
   return lines.join("\n");
 }
 

@@ -66,3 +66,16 @@ test("the status says how many writes its count of keys does not hold yet, and n
   const whole = statusOf(member("a:1", { lastSequence: 50, appliedSequence: 50 }));
   assert.match(stripVTControlCharacters(renderStatus(whole)), /^40 keys in 2\.0 KiB · 0 reads\/s/m);
 });
+
+test("a replica without a leader does not know how far it is behind, and is in the set or not by the newest document", () => {
+  const alone = { ...member("b:1", { lastSequence: 9, appliedSequence: 9 }), role: "replica" as const, lagMs: 18_000 };
+  const document = { epoch: 3, version: 8, leader: "a:1", inSync: ["a:1"], members: ["a:1", "b:1"], minInSync: 1 };
+  const [shard] = statusOf(alone).shards;
+  assert.ok(shard !== undefined);
+  const members = [
+    { node: "a:1", reachable: false as const },
+    { ...alone, document, reachable: true as const },
+  ];
+  const status = { ...statusOf(alone), shards: [{ ...shard, leader: "a:1", inSync: [], members }] };
+  assert.match(stripVTControlCharacters(renderStatus(status)), /b:1 +replica +no +3 +9 +\? since 18/);
+});

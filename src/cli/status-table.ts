@@ -41,7 +41,7 @@ export function renderStatus(status: ClusterStatus): string {
 
 function arbiterOf({ coordinator, coordinatorTrouble }: ClusterStatus): string {
   if (coordinator === "static") return "static topology";
-  return `${coordinator} coordinator (${coordinatorTrouble === null ? "answers" : styleText("red", "is of no use")})`;
+  return `${coordinator} coordinator (${coordinatorTrouble === null ? "answers" : styleText("red", "in trouble")})`;
 }
 
 function memberRow(shard: ShardStatus, member: Member, isFirst: boolean): string[] {
@@ -65,10 +65,13 @@ function memberRow(shard: ShardStatus, member: Member, isFirst: boolean): string
   ];
 }
 
-/** Only the leader knows its set. */
-function inSyncOf(shard: ShardStatus, { node }: MemberStatus): string {
-  if (shard.inSync.length === 0) return styleText("yellow", "?");
-  return shard.inSync.includes(node) ? "yes" : styleText("yellow", "no");
+/** By the leader, or, while there is none, by the newest document that a member has read. */
+function inSyncOf({ inSync, members }: ShardStatus, { node }: MemberStatus): string {
+  const documents = members.flatMap((member) => (member.reachable ? (member.document ?? []) : []));
+  const [newest] = documents.sort((a, b) => b.epoch - a.epoch || b.version - a.version);
+  const set = inSync.length > 0 ? inSync : (newest?.inSync ?? []);
+  if (set.length === 0) return styleText("yellow", "?");
+  return set.includes(node) ? "yes" : styleText("yellow", "no");
 }
 
 function replicaAsLeaderKnowsIt(shard: ShardStatus, member: MemberStatus): ReplicaStatus | undefined {
@@ -80,6 +83,8 @@ function replicaAsLeaderKnowsIt(shard: ShardStatus, member: MemberStatus): Repli
 /** The leader knows its own log end better than a replica that may be cut off from it. */
 function lagOf(member: MemberStatus, known: ReplicaStatus | undefined): string {
   const { lagEntries, lagMs } = known ?? member;
+  // Not behind what it last heard of; what there has been since it does not know.
+  if (known === undefined && lagEntries === 0 && lagMs > 0) return styleText("yellow", `? since ${formatMs(lagMs)}`);
   const text = lagEntries === 0 ? "0" : `${countOf(lagEntries, "entry")}, ${formatMs(lagMs)}`;
   if (known !== undefined && !known.connected) return styleText("red", `${text} (not connected)`);
   return lagEntries === 0 ? text : styleText("yellow", text);

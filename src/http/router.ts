@@ -25,6 +25,8 @@ const INCREMENT_SUFFIX = "/increment";
 /** Part of the interface, but of a later version. */
 const LATER_PATHS: ReadonlySet<string> = new Set(["/v1/watch", "/openapi.json", "/"]);
 
+const EVERY_METHOD = ["GET", "HEAD", "PUT", "POST", "DELETE"] as const;
+
 type RoutesByMethod = ReadonlyMap<string, Route>;
 type PrepareKey = (desk: KeyDesk, head: RequestHead, key: Key) => Work;
 
@@ -96,8 +98,7 @@ function unknownPath(method: string, path: string): KvError {
     return new KvError("NOT_SUPPORTED", `${path} is not supported by this version`);
   }
   // Asked of the server as a whole.
-  if (path === "*" && method === "OPTIONS")
-    return methodNotAllowed("This server takes", ["GET", "HEAD", "PUT", "POST", "DELETE"]);
+  if (path === "*" && method === "OPTIONS") return methodNotAllowed("This server takes", EVERY_METHOD);
   const version = /^\/v(\d{1,9})(?:\/|$)/.exec(path)?.[1];
   if (version !== undefined && version !== "1") {
     return new KvError("INVALID_ARGUMENT", `Version ${version} of the interface is not known; this is version 1`);

@@ -30,7 +30,7 @@ export function clusterView(parts: ClusterAnswers): ClusterStatus {
   };
 }
 
-function shardView(shard: Shard, { answers, sight, replication }: ClusterAnswers): ShardStatus {
+function shardView(shard: Shard, { answers, sight }: ClusterAnswers): ShardStatus {
   const known = highestKnown(shard, answers);
   const statuses = shard.members.flatMap(({ node }) => answers.get(node)?.status ?? []);
   const leader = statuses.find((status) => status.role === "leader" && status.node === known.leader);
@@ -45,7 +45,7 @@ function shardView(shard: Shard, { answers, sight, replication }: ClusterAnswers
       const status = answers.get(node)?.status;
       return status === undefined ? { node, reachable: false as const } : { ...status, reachable: true as const };
     }),
-    warnings: shardWarnings({ shard, known, statuses, sight, replication }),
+    warnings: shardWarnings({ shard, known, statuses, sight }),
   };
 }
 

@@ -57,7 +57,6 @@ function warningsOf(statuses: readonly MemberStatus[], sight: CoordinatorSight =
     known: { epoch: 7, term: "t", leader: "a:1" },
     statuses,
     sight,
-    replication: "in-sync",
   });
 }
 
@@ -65,7 +64,7 @@ describe("warnings about a shard with a coordinator", () => {
   test("are none when all is well, whoever of the file leads", () => {
     const known = { epoch: 7, term: "t", leader: "b:1" };
     const statuses = [member("a:1", "replica"), member("b:1", "leader")];
-    assert.deepEqual(shardWarnings({ shard: SHARD, known, statuses, sight: SIGHT, replication: "in-sync" }), []);
+    assert.deepEqual(shardWarnings({ shard: SHARD, known, statuses, sight: SIGHT }), []);
   });
 
   test("say who takes over from a leader that does not answer", () => {
@@ -85,6 +84,23 @@ describe("warnings about a shard with a coordinator", () => {
   test("say that nobody can, when nobody else is in sync", () => {
     const [warning] = warningsOf([member("b:1", "replica", { ...DOCUMENT, inSync: ["a:1"] })]);
     assert.match(warning ?? "", /^The leader a:1 does not answer; nobody else is in sync with it: start it again/);
+  });
+
+  test("name whom to promote by force: the member with most, and do not ask for what runs to be started", () => {
+    const document = { ...DOCUMENT, inSync: ["a:1"] };
+    const [empty, full] = [
+      member("b:1", "replica", document),
+      { ...member("c:1", "replica", document), lastSequence: 99 },
+    ];
+    const [warning] = warningsOf([member("a:1", "none", document), empty, full]);
+    assert.equal(
+      warning,
+      "The leader a:1 does not lead at the moment; nobody else is in sync with it: " +
+        `give up what only it has (kv promote --shard ${SHARD.name} --node c:1 --accept-data-loss)`,
+    );
+    const inSync = { ...DOCUMENT, inSync: ["a:1", "d:1"] };
+    const [waiting] = warningsOf([member("a:1", "none", inSync)]);
+    assert.equal(waiting, "The leader a:1 does not lead at the moment; start d:1, which is in sync with it");
   });
 
   test("name who else may lead when it does not answer either", () => {
@@ -119,16 +135,12 @@ describe("warnings about a shard with a coordinator", () => {
     );
   });
 
-  test("say of discarded writes whether somebody may have had an ok for them", () => {
-    const statuses = [
+  test("say of discarded writes when somebody may have had an ok for them, whatever the mode is by now", () => {
+    const [warning] = warningsOf([
       member("a:1", "leader"),
       { ...member("b:1", "replica"), discardedEntriesFile: "/data/b/discarded-6-x.log" },
-    ];
-    const [inSync] = warningsOf(statuses);
-    assert.match(inSync ?? "", /^b:1 keeps writes .* none was acknowledged, .*: \/data\/b\/discarded-6-x\.log/);
-    const known = { epoch: 7, term: "t", leader: "a:1" };
-    const [async] = shardWarnings({ shard: SHARD, known, statuses, sight: SIGHT, replication: "async" });
-    assert.match(async ?? "", /clients may have had an ok for them: \/data\/b\/discarded-6-x\.log/);
+    ]);
+    assert.match(warning ?? "", /^b:1 keeps writes .* only if .*async.*: \/data\/b\/discarded-6-x\.log/);
   });
 
   test("say that a set is smaller than it must be", () => {

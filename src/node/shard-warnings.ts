@@ -12,18 +12,14 @@ export interface ShardFacts {
   /** Of those members that answered. */
   readonly statuses: readonly MemberStatus[];
   readonly sight: CoordinatorSight;
-  readonly replication: "async" | "in-sync";
 }
 
 const PROSPECT_WITHOUT_COORDINATOR = "nobody takes over before the coordinator is of use again";
 const PROSPECT_WITHOUT_DOCUMENT = "nobody takes over before the shard's document makes sense again";
-/** Why a member's log held what the leader's does not, by the commit rule: in sync, whatever was acknowledged is on the others too. */
-const LEFT_BEHIND = {
-  "in-sync":
-    "keeps writes that had not reached the others when it ceased to lead; none was acknowledged, unless with durability=async or given up by force",
-  async:
-    "keeps writes that had not reached the others when it ceased to lead; with async replication clients may have had an ok for them",
-} as const;
+/** By the commit rule: in sync, whatever was acknowledged is on the others too. How the shard replicated then, nobody remembers. */
+const LEFT_BEHIND =
+  "keeps writes that had not reached the others when it ceased to lead; clients had an ok for them only if they were written with async " +
+  "replication (or durability=async), or given up by force";
 const DISCARDED_ADVICE = "kv check --entries lists them while the node is stopped; without the file this line goes";
 
 /** What an operator should know of a shard, as sentences; none when all is well. Pure. */
@@ -61,7 +57,7 @@ function warningsOfDocument(facts: ShardFacts, leader: NodeName): string[] {
   const trouble = troubleOfLeader(leader, statuses);
   if (trouble !== null) {
     const what = trouble === "silent" ? "does not answer" : "does not lead at the moment";
-    warnings.push(`The leader ${leader} ${what}; ${prospectOf(leader, facts, document)}`);
+    warnings.push(`The leader ${leader} ${what}; ${prospectOf({ leader, trouble }, facts, document)}`);
   }
   if (document !== null && document.inSync.length < document.minInSync) {
     const wanted = `min_in_sync is ${document.minInSync}`;
@@ -72,15 +68,21 @@ function warningsOfDocument(facts: ShardFacts, leader: NodeName): string[] {
 }
 
 /** What comes of a leader that is missing, by whoever else may lead. */
-function prospectOf(leader: NodeName, facts: ShardFacts, document: DocumentView | null): string {
-  const { sight, statuses } = facts;
+function prospectOf(
+  { leader, trouble }: { readonly leader: NodeName; readonly trouble: "silent" | "roleless" },
+  { sight, statuses, shard }: ShardFacts,
+  document: DocumentView | null,
+): string {
   if (sight.trouble !== null) return PROSPECT_WITHOUT_COORDINATOR;
   if (documentFaultOf(statuses) !== null) return PROSPECT_WITHOUT_DOCUMENT;
   const others = (document?.inSync ?? []).filter((node) => node !== leader);
   const [next] = others.filter((node) => statuses.some((status) => status.node === node));
   if (next !== undefined) return `${next} takes over by itself within seconds`;
-  if (others.length > 0) return `start it again, or ${others.join(" or ")}, which is in sync with it`;
-  return "nobody else is in sync with it: start it again, or give up what only it has (kv promote --accept-data-loss)";
+  const start = trouble === "silent" ? "start it again, or " : "";
+  if (others.length > 0) return `${start === "" ? "start " : start}${others.join(" or ")}, which is in sync with it`;
+  const [fullest] = statuses.filter(({ node }) => node !== leader).sort((a, b) => b.lastSequence - a.lastSequence);
+  const force = `kv promote --shard ${shard.name} --node ${fullest?.node ?? "MEMBER"} --accept-data-loss`;
+  return `nobody else is in sync with it: ${start}give up what only it has (${force})`;
 }
 
 function troubleOfLeader(leader: NodeName, statuses: readonly MemberStatus[]): "silent" | "roleless" | null {
@@ -108,7 +110,7 @@ function newestDocument(statuses: readonly MemberStatus[]): DocumentView | null 
   return documents.sort((a, b) => b.epoch - a.epoch || b.version - a.version)[0] ?? null;
 }
 
-function warningsOfMembers({ statuses, replication }: ShardFacts): string[] {
+function warningsOfMembers({ statuses }: ShardFacts): string[] {
   const warnings: string[] = [];
   const leaders = statuses.filter((status) => status.role === "leader").map((status) => status.node);
   if (leaders.length > 1) warnings.push(`Several members lead at once: ${leaders.join(", ")}`);
@@ -116,7 +118,7 @@ function warningsOfMembers({ statuses, replication }: ShardFacts): string[] {
     if (status.role === "none") warnings.push(`${status.node} has no role: ${status.state}`);
     if (status.readOnlyReason !== null) warnings.push(`${status.node} is read-only: ${status.readOnlyReason}`);
     if (status.discardedEntriesFile !== null) {
-      warnings.push(`${status.node} ${LEFT_BEHIND[replication]}: ${status.discardedEntriesFile} (${DISCARDED_ADVICE})`);
+      warnings.push(`${status.node} ${LEFT_BEHIND}: ${status.discardedEntriesFile} (${DISCARDED_ADVICE})`);
     }
   }
   return warnings;

@@ -102,6 +102,27 @@ describe("the operator's word that a member shall lead, with a coordinator", () 
     assert.deepEqual(world.taken, []);
   });
 
+  test("says what is given up, also when it is only asked", () => {
+    const world = new World(ALONE, { answers: [] });
+    world.run({ acceptDataLoss: true, dryRun: true });
+    assert.equal(world.told.refusal, null);
+    assert.match(world.told.findings.at(-1) ?? "", /b is not in the in-sync set: acknowledged writes .* are given up/);
+  });
+
+  test("gives nothing up that another member has, and names it, whatever was accepted", () => {
+    const fuller = accountOf("c", { lastEpoch: 5, lastSequence: 91 });
+    const world = new World(ALONE, { answers: [fuller] });
+    world.run({ acceptDataLoss: true });
+    assert.match(
+      world.told.refusal ?? "",
+      /c answers, and its log ends with entry 91 of epoch 5, that of b with entry 90 .*promote c instead/,
+    );
+    assert.deepEqual(world.taken, []);
+    const unfit = new World(ALONE, { answers: [{ ...fuller, complete: false }, accountOf("a", { lastSequence: 80 })] });
+    unfit.run({ acceptDataLoss: true });
+    assert.deepEqual(unfit.taken, [5]);
+  });
+
   test("never lets an incomplete copy lead", () => {
     const world = new World(ALONE, { answers: [], isComplete: false });
     world.run({ acceptDataLoss: true });

@@ -6,6 +6,7 @@ import type { ShardDocument } from "../model/shard-document.ts";
 import type { PromotionReport, PromotionRequest } from "../model/status.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import type { Accounts } from "./accounts.ts";
+import { isLonger, logEndOf } from "./member-account.ts";
 import type { MemberConfig, MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import type { HandedOver, State } from "./messages.ts";
@@ -30,8 +31,8 @@ export interface CoordinatedPromotionParts {
   readonly done: (report: PromotionReport | KvError) => void;
 }
 
-/** How a member that was told to lead gets there. */
-type Way = "handover" | "own accord" | "alone";
+/** How a member that was told to lead gets there: by itself alone, whatever it may lack because of its `fault`. */
+type Way = "handover" | "own accord" | { readonly fault: string };
 
 const GATHER_MS = 1000;
 const HANDOVER_MS = 5000;
@@ -99,9 +100,10 @@ export class CoordinatedPromotion {
     this.#tellWhatIs(document, answered);
     if (this.#parts.ledEpoch() !== null) return this.#leaveAsItIs();
     const way = this.#wayFor(document, answered);
-    if (typeof way === "object") return this.#finish(way.refusal);
+    if (typeof way === "object" && "refusal" in way) return this.#finish(way.refusal);
+    if (typeof way === "object") this.#findings.push(`${way.fault}: acknowledged writes that it lacks are given up`);
     if (request.dryRun) return this.#finish(null);
-    if (way === "alone") return this.#takeAlone(reading.known);
+    if (typeof way === "object") return this.#takeAlone(reading.known);
     if (way === "handover") this.#parts.link.send(document.leader.node, "HAND_OVER", { id: this.#id });
     this.#awaitLeadership(way === "handover" ? HANDOVER_MS : CANDIDACY_MS + this.#graceMs);
   }
@@ -133,7 +135,10 @@ export class CoordinatedPromotion {
       ? missingWitness(state, document, this.#parts.accounts)
       : `${node} is not in the in-sync set`;
     const fault = state.damage ?? unfit;
-    if (state.bootstrap !== null) return { refusal: `${node} is still copying its data: it is not complete` };
+    if (state.bootstrap !== null) {
+      const why = state.damage ?? `${node} is still copying its data`;
+      return { refusal: `${why}: it is not complete, and cannot lead before it has copied another member's data` };
+    }
     if (fault === null) {
       if (leads) return "handover";
       const advice = `${leader.node} does not lead at the moment: there is nothing to hand over (kv promote)`;
@@ -144,7 +149,23 @@ export class CoordinatedPromotion {
         refusal: `${fault}; it may lack acknowledged writes${request.isHandover ? "" : " (--accept-data-loss)"}`,
       };
     }
-    return leads ? { refusal: `${leader.node} leads and answers: nothing has to be given up` } : "alone";
+    if (leads) return { refusal: `${leader.node} leads and answers: nothing has to be given up` };
+    return this.#fullerThan(answered) ?? { fault };
+  }
+
+  /** Nobody has to give up what somebody else still has, and can lead with. */
+  #fullerThan(answered: readonly State[]): { readonly refusal: string } | null {
+    const { store, config } = this.#parts;
+    const own = logEndOf(store);
+    const fuller = answered.find((account) => account.complete && isLonger(account, own));
+    if (fuller === undefined) return null;
+    const ends = `with entry ${fuller.lastSequence} of epoch ${fuller.lastEpoch}`;
+    const ownEnd = `with entry ${own.lastSequence} of epoch ${own.lastEpoch}`;
+    return {
+      refusal:
+        `${fuller.store.node} answers, and its log ends ${ends}, that of ${config.node} ${ownEnd}: ` +
+        `promote ${fuller.store.node} instead, or stop it if its data are to be given up`,
+    };
   }
 
   #takeAlone(known: KnownDocument): void {

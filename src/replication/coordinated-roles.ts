@@ -9,7 +9,7 @@ import type { PromotionReport, PromotionRequest } from "../model/status.ts";
 import type { Accounts } from "./accounts.ts";
 import { Candidacy, isElectable } from "./candidacy.ts";
 import { CoordinatedSet } from "./coordinated-set.ts";
-import { documentFault } from "./document-fault.ts";
+import { faultOfDocument } from "./document-fault.ts";
 import { DutySwitch } from "./duty-switch.ts";
 import { FollowerPromise } from "./follower-promise.ts";
 import type { Mandate } from "./leader-term.ts";
@@ -20,7 +20,7 @@ import type { MemberLink } from "./member-link.ts";
 import type { HandedOver, StoreLeadership } from "./messages.ts";
 import { hasRoomFor } from "./no-room.ts";
 import { type Office, PlannedChanges } from "./planned-changes.ts";
-import { reasonToLead } from "./reason-to-lead.ts";
+import { reasonToLead, successorsOf } from "./reason-to-lead.ts";
 import { Reclaim } from "./reclaim.ts";
 import type { ElectionParts } from "./roll-call.ts";
 import type { Roles, RolesParts } from "./roles.ts";
@@ -69,8 +69,7 @@ export class CoordinatedRoles implements Roles {
   #readMs: number = Number.NEGATIVE_INFINITY;
   #candidacyNotBeforeMs: number = Number.NEGATIVE_INFINITY;
   #document: ShardDocument | null = null;
-  /** What is wrong with the document, as a sentence: nothing is done by it (rule C5). */
-  #alarm: string | null = null;
+  documentFault: string | null = null;
 
   constructor(parts: CoordinatedRolesParts) {
     const { env, config, link, accounts, memory, boot, register } = parts;
@@ -189,9 +188,9 @@ export class CoordinatedRoles implements Roles {
     if (this.#changes.isHandingOver) return;
     if (reading.kind === "failed") return this.#goOnWithout(reading.reason);
     if (reading.kind === "absent") return this.#onAbsent();
-    const fault = mutant("M42") ? null : documentFault(reading.known.document, this.#memory.state);
+    const fault = mutant("M42") ? null : faultOfDocument(reading.known.document, this.#memory.state);
     if (fault !== null) return this.#refuseToTakePart(fault);
-    this.#alarm = null;
+    this.documentFault = null;
     this.#document = reading.known.document;
     this.#goBy(reading.known);
   }
@@ -199,7 +198,7 @@ export class CoordinatedRoles implements Roles {
   /** The coordinator does not answer: a member without a duty follows whom it knows, which harms nobody (rule P1). */
   #goOnWithout(reason: string): void {
     const { known } = this.#memory;
-    if (this.duties.duty.kind !== "waiting" || this.#alarm !== null) return;
+    if (this.duties.duty.kind !== "waiting" || this.documentFault !== null) return;
     if (known === null || known.leader.node === this.#config.node) return this.#waitFor(reason);
     this.duties.follow(known.leader.node, "it led when the coordinator was last heard");
   }
@@ -212,8 +211,8 @@ export class CoordinatedRoles implements Roles {
   }
 
   #refuseToTakePart(fault: string): void {
-    const isSaid = this.#alarm === fault;
-    this.#alarm = fault;
+    const isSaid = this.documentFault === fault;
+    this.documentFault = fault;
     if (isSaid) return;
     const advice = "its data were restored or replaced, or this is another cluster's: kv coordinator rebuild";
     this.duties.leave(() => this.duties.wait(`${fault}; ${advice}`), fault);
@@ -231,7 +230,7 @@ export class CoordinatedRoles implements Roles {
     }
     if (isSameStore(known.document.leader, this.#memory.state.store)) return this.#takeOffice(known);
     if (known.document.leader.node === this.#config.node) {
-      return this.#waitFor("This node led with a store that is gone or damaged; another member takes over");
+      return this.#waitFor(`This node led with a store that is gone or damaged; ${successorsOf(known.document)}`);
     }
     const isFollowed = duty.kind === "following" && duty.follower.leader === known.document.leader.node;
     if (!this.#noteLeader(leadership)) {
@@ -265,7 +264,7 @@ export class CoordinatedRoles implements Roles {
   #takeOffice(known: KnownDocument): void {
     const { state } = this.#memory;
     if (state.damage !== null || state.bootstrap !== null) {
-      return this.#waitFor("This copy is not whole and does not lead; another member takes over");
+      return this.#waitFor(`This copy is not whole and does not lead; ${successorsOf(known.document)}`);
     }
     if (this.#register.isChanging) return this.#waitFor("Waits to hear what became of its last request to lead");
     // An epoch that cannot begin is not asked for: it would be another one at every look.

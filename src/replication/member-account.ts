@@ -58,7 +58,7 @@ export function leaderNews(duty: Duty, store: ShardStore | null, clock: Clock): 
   const seconds = ((clock.nowMs() - news.heardMs) / 1000).toFixed(1);
   return (
     `Leader ${leader} was last heard ${seconds} s ago, with its log at ${news.logEnd}: ` +
-    `${behind} ${behind === 1 ? "entry" : "entries"} ahead`
+    `${behind} ${behind === 1 ? "entry" : "entries"} ahead then; what it has taken since, nobody here knows`
   );
 }
 

@@ -25,6 +25,8 @@ export interface Roles {
   readonly duties: DutySwitch;
   /** The shard's document as it was last read; null without a coordinator, and while none was read. */
   readonly document: ShardDocument | null;
+  /** Why nothing is done by the document at the coordinator, as a sentence (rule C5); null when it makes sense. */
+  readonly documentFault: string | null;
   /** Whether `node`, which the configuration lists, may follow this member. */
   belongs(node: NodeName): boolean;
   /** Decides what to be from what is known now, and begins to be it. The present duty must be over. */

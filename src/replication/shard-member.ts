@@ -172,7 +172,7 @@ export class ShardMember {
     const tornEnd = state.tornEnd ? "the end of its log was cut off when it started (torn, or damaged)" : null;
     const damage = state.damage ?? tornEnd ?? this.#damagedRow;
     const { document } = this.#roles;
-    const documentFault = this.#register?.fault ?? null;
+    const documentFault = this.#register?.fault ?? this.#roles.documentFault;
     return describeMember({ ...parts, statistics: this.#statistics, epoch, document, documentFault, damage });
   }
 

@@ -32,6 +32,7 @@ const SUSPENDED = "Stepped down for a promotion; waits for its outcome";
 export class StaticRoles implements Roles {
   readonly duties: DutySwitch;
   readonly document = null;
+  readonly documentFault = null;
   readonly #env: MemberEnvironment;
   readonly #config: MemberConfig;
   readonly #link: MemberLink;

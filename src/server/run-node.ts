@@ -53,10 +53,17 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
     isInsecure: options.isInsecure,
     startupWaitMs: options.isStartedTogether ? STARTUP_WAIT_TOGETHER_MS : STARTUP_WAIT_MS,
     logger,
-    onFatal: (error) => die("The node ends: its storage failed", error),
+    onFatal: (error) => die(`The node ends: its storage failed. ${adviceOn(options.directory)}`, error),
   });
   if (peerSecret.length > 0 && !options.isInsecure) logger.info("Nodes prove themselves to each other with a secret");
   ending.serve(server);
+}
+
+function adviceOn(directory: string): string {
+  return (
+    "Check the disk and start it again; if this repeats itself while other members have the data (kv status), move " +
+    `${directory} away and start with an empty one`
+  );
 }
 
 /** An operating error's sentence says it all; anything else is shown with where it came from. */

@@ -131,7 +131,8 @@ export class PeerConnection {
     const { body, done } = request;
     const share = body.length > LIMITS.peerFragmentBytes ? LARGE_REQUEST_SHARE : REQUEST_SHARE;
     const room = !this.#pending.isFull && this.#hasRoom(body.length, share);
-    if (this.#isOver() || !room || !this.#pending.add(request, this.#options.clock.nowMs())) {
+    if (this.#isOver()) return done({ error: lost("has ended"), sent: false });
+    if (!room || !this.#pending.add(request, this.#options.clock.nowMs())) {
       this.#refuse();
       done({ error: new KvError("OVERLOADED", "Too many requests wait for the other node"), sent: false });
       return;

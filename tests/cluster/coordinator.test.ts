@@ -77,7 +77,7 @@ async function whatIsNoticed(
   await coordinator.kill();
   await sleep(4000);
   const { stdout } = await kv(cluster, "status");
-  assert.match(stdout, /embedded coordinator \(is of no use\)/);
+  assert.match(stdout, /embedded coordinator \(in trouble\)/);
   assert.match(stdout, /! coordinator: \S/);
   await traffic.stop();
   const { refused, unknown } = await traffic.finishWell(cluster.nodes[0]?.name ?? "");

@@ -25,7 +25,7 @@ const FIRST_GUESS = 10_000;
 /** Of the run's length: long enough that a server has compiled what it runs. */
 const REHEARSAL_SHARE = 0.15;
 const ROOM = 1.08;
-const ATTEMPTS = 4;
+const ATTEMPTS = 8;
 
 /**
  * Runs `redis-benchmark` for at least `seconds`. It only knows numbers of requests, so a rehearsal first says how many that

@@ -43,6 +43,12 @@ test("what is so already changes nothing", () => {
   assert.equal(changedMembers(DOCUMENT, { kind: "remove", shard: SHARD, node: "c:1" }), null);
 });
 
+test("a node that nobody knows is no member to be removed: it may be misspelt", () => {
+  assert.deepEqual(changedMembers(DOCUMENT, { kind: "remove", shard: SHARD, node: "x:1" }), {
+    refusal: "x:1 is no member of shard Delhi, nor in the file: its members are a:1, b:1",
+  });
+});
+
 test("a replica leaves, in sync or not; the leader has to hand over first", () => {
   assert.deepEqual(changedMembers(DOCUMENT, { kind: "remove", shard: SHARD, node: "b:1" }), { members: ["a:1"] });
   const changed = changedMembers(DOCUMENT, { kind: "remove", shard: SHARD, node: "a:1" });

@@ -58,9 +58,15 @@ export async function changeMembers(
 export function changedMembers(document: ShardDocument, { kind, shard, node }: MemberChange): ChangedMembers {
   const { members, leader, minInSync } = document;
   const isMember = members.includes(node);
+  const isListed = shard.members.some((listed) => listed.node === node);
+  if (!isMember && !isListed && kind === "remove") {
+    return {
+      refusal: `${node} is no member of shard ${shard.name}, nor in the file: its members are ${members.join(", ")}`,
+    };
+  }
   if (isMember === (kind === "add")) return null;
   if (kind === "add") {
-    if (shard.members.some((listed) => listed.node === node)) return { members: [...members, node] };
+    if (isListed) return { members: [...members, node] };
     return {
       refusal: `${node} is no replica of shard ${shard.name} in the file: nodes find each other by it, so write it there first`,
     };
