@@ -1,6 +1,6 @@
 import { KvError } from "../model/errors.ts";
 import type { Operation, Reply, ReplyCallback, RequestOptions } from "../model/operation.ts";
-import type { NodeName } from "../model/position.ts";
+import type { Epoch, NodeName } from "../model/position.ts";
 import type { Shard } from "../model/topology.ts";
 import type { PeerNetwork } from "../wire/peer-network.ts";
 import { ProtocolError } from "../wire/protocol-error.ts";
@@ -19,6 +19,8 @@ export interface ForwardedOperation {
   readonly timeoutMs: number;
   /** How many times the operation has been sent on, this one included. */
   readonly hops: number;
+  /** The newest leadership that whoever sent it here has heard of. */
+  readonly askedEpoch?: Epoch;
 }
 
 /**
@@ -40,7 +42,8 @@ export class Forwarder {
   operate(forwarded: ForwardedOperation, done: ReplyCallback): void {
     const { shard, operation, options, target, timeoutMs, hops } = forwarded;
     this.#counters.forwarded++;
-    const body = encodeCall({ kind: "operate", shard: shard.name, hops, leftMs: timeoutMs, operation, options });
+    const epoch = Math.max(forwarded.askedEpoch ?? 0, this.#directory.known(shard.name).epoch);
+    const body = encodeCall({ kind: "operate", shard: shard.name, hops, leftMs: timeoutMs, epoch, operation, options });
     this.#network.request(target, {
       body,
       timeoutMs,

@@ -145,6 +145,23 @@ test("a leader that only another member can reach is reached through that member
   );
 });
 
+test("a leader that was deposed takes nothing from a node that has heard of a newer leadership", () => {
+  const made = cluster(2, 3);
+  const operation = setOf(made.keyOf(1), "1");
+  const codes: string[] = [];
+  const ask = (epoch: number): void => {
+    const call = { kind: "operate", shard: "shard1", hops: 1, leftMs: 1000, epoch, operation } as const;
+    const body = encodeCall({ ...call, options: DEFAULT_OPTIONS });
+    made.node("s1m0").core.onRequest("s0m0", body, (answer) => codes.push(codeOf(decodeReply(answer))));
+  };
+  const { epoch } = made.node("s1m0").member.knownLeader();
+  ask(epoch);
+  ask(epoch + 1);
+  made.timers.advance(100);
+  assert.deepEqual(codes, ["ok", "NOT_LEADER"]);
+  assert.equal(made.shard(1).executed.length, 1);
+});
+
 test("nodes that disagree about the leader do not send a request round in circles", () => {
   const made = cluster(2, 3);
   const term = "0000000000000009";
@@ -156,6 +173,7 @@ test("nodes that disagree about the leader do not send a request round in circle
     shard: "shard1",
     hops: 1,
     leftMs: 1000,
+    epoch: 9,
     operation: setOf(made.keyOf(1), "1"),
     options: DEFAULT_OPTIONS,
   });
@@ -231,7 +249,7 @@ test("a broken connection behind another member stays unknown for a write", () =
 test("a request whose time has run out on arrival is definitely not applied", () => {
   const made = cluster();
   const operation = setOf(made.keyOf(1), "1");
-  const call = { kind: "operate", shard: "shard1", hops: 1, operation, options: DEFAULT_OPTIONS } as const;
+  const call = { kind: "operate", shard: "shard1", hops: 1, epoch: 0, operation, options: DEFAULT_OPTIONS } as const;
   const codes: string[] = [];
   const ask = (leftMs: number, hops: number): void =>
     made

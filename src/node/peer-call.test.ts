@@ -15,6 +15,7 @@ const CALLS: readonly PeerCall[] = [
     shard: "Mumbai",
     hops: 2,
     leftMs: 5999,
+    epoch: 4_294_967_295,
     operation: { kind: "increment", key: keyOfText("k"), by: -5n },
     options: DEFAULT_OPTIONS,
   },

@@ -3,6 +3,7 @@ import { ByteWriter } from "../base/byte-writer.ts";
 import { KvError } from "../model/errors.ts";
 import { keyOfBinary, type Key } from "../model/key.ts";
 import type { Operation, RequestOptions } from "../model/operation.ts";
+import type { Epoch } from "../model/position.ts";
 import type { PromotionRequest } from "../model/status.ts";
 import { parseJsonObject } from "../wire/json-value.ts";
 import { decodeOperation, writeOperation } from "../wire/operation-codec.ts";
@@ -17,6 +18,8 @@ export type PeerCall =
       readonly hops: number;
       /** What is left of the client's time. Relative: clocks of nodes differ. */
       readonly leftMs: number;
+      /** The highest leadership of the shard that the asker has heard of: nobody serves it by an older one. */
+      readonly epoch: Epoch;
       readonly operation: Operation;
       readonly options: RequestOptions;
     }
@@ -31,7 +34,7 @@ export type PeerCall =
 
 const KIND = { operate: 1, status: 2, copy: 3, promote: 4, position: 5 } as const;
 
-/** `u8 kind`, then for an operation `u8 hops · u32 left ms · u16 length · shard · operation`, else JSON or the key. */
+/** `u8 kind`, then for an operation `u8 hops · u32 left ms · u32 epoch · u16 length · shard · operation`, else JSON or the key. */
 export function encodeCall(call: PeerCall): Buffer {
   const writer = new ByteWriter();
   writer.u8(KIND[call.kind]);
@@ -39,6 +42,7 @@ export function encodeCall(call: PeerCall): Buffer {
     case "operate":
       writer.u8(call.hops);
       writer.u32(Math.max(0, Math.min(0xffff_ffff, Math.ceil(call.leftMs))));
+      writer.u32(call.epoch);
       writer.text16(call.shard);
       writeOperation(writer, call.operation, call.options);
       break;
@@ -72,8 +76,9 @@ function decode(reader: ByteReader): PeerCall {
   if (kind === KIND.operate) {
     const hops = reader.u8();
     const leftMs = reader.u32();
+    const epoch = reader.u32();
     const shard = reader.text16();
-    return { kind: "operate", hops, leftMs, shard, ...decodeOperation(reader.bytes(reader.remaining)) };
+    return { kind: "operate", hops, leftMs, epoch, shard, ...decodeOperation(reader.bytes(reader.remaining)) };
   }
   if (kind === KIND.copy) return { kind: "copy", key: keyOfBinary(reader.binary(reader.remaining)) };
   if (kind === KIND.promote) return { kind: "promote", request: decodePromotion(reader.bytes(reader.remaining)) };

@@ -105,7 +105,12 @@ export class PeerServer {
       return;
     }
     const { leader } = directory.known(shard.name);
-    const mayServe = member.role === "leader" || isForAnyMember(call.operation, call.options);
+    const isForAny = isForAnyMember(call.operation, call.options);
+    // Deposed, without having heard of it yet: what it took now, the shard would lose.
+    const isDeposed =
+      member.role === "leader" && member.shard === shard.name && call.epoch > member.knownLeader().epoch;
+    if (isDeposed && !isForAny) return done(failure(notLeader(node, shard)));
+    const mayServe = member.role === "leader" || isForAny;
     const { operation, options, leftMs, hops } = call;
     if (member.shard === shard.name && (mayServe || leader === node || leader === null)) {
       member.execute(operation, options, (reply) => done(this.#withHint(shard, reply)));
@@ -115,7 +120,8 @@ export class PeerServer {
     } else if (hops >= LIMITS.hopsMax) {
       done(this.#withHint(shard, failure(tooManyHops(call))));
     } else {
-      forwarder.operate({ shard, operation, options, target: leader, timeoutMs: leftMs, hops: hops + 1 }, done);
+      const onward = { shard, operation, options, target: leader, timeoutMs: leftMs, hops: hops + 1 };
+      forwarder.operate({ ...onward, askedEpoch: call.epoch }, done);
     }
   }
 

@@ -79,6 +79,21 @@ describe("A replica", () => {
     assert.equal(fixture.last("PULL").header.fromSeq, 2);
   });
 
+  it("forgets a torn end only with an entry of the present leadership: a new leader may know of less than was committed", () => {
+    const replica = new Replica();
+    const { fixture } = replica;
+    fixture.start({ tornEnd: true });
+    fixture.advance(1500);
+    replica.welcome(leadershipOf(2));
+    replica.send(Buffer.concat([startOf(1, 1), entryOf(1, 2, 100)]), 2);
+    assert.equal(fixture.store.settledSequence, 2);
+    assert.equal(fixture.state.tornEnd, true);
+    replica.send(startOf(2, 3), 2);
+    assert.equal(fixture.state.tornEnd, true, "what it has, but is not committed, may be cut again");
+    replica.send(Buffer.alloc(0), 3);
+    assert.equal(fixture.state.tornEnd, false);
+  });
+
   it("tells its leader what room its disk has (S4)", () => {
     const replica = new Replica();
     const { fixture } = replica;

@@ -340,7 +340,8 @@ export class Follower {
     if (this.isStreaming) this.#lag.noteVisible(visible, isOpen);
     this.#bootstrap?.onProgress();
     const { state } = env.stateFile;
-    const hasAll = this.isStreaming && this.#knownCommit > 0 && store.settledSequence >= this.#knownCommit;
+    // Before its first entry is committed a new leader may not know of all that the one before had committed (rule R3).
+    const hasAll = this.isStreaming && isOpen && visible >= this.#knownCommit;
     const isImpaired = state.damage !== null || state.tornEnd;
     if (!isImpaired || state.bootstrap !== null || !hasAll) return;
     hasRoomFor(() => env.stateFile.replace({ ...state, damage: null, tornEnd: false }));

@@ -154,4 +154,25 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 7002236,
     showed: "the simulated disk forgot, when directories were exchanged, which removals were still to be flushed",
   },
+  {
+    scenario: "failover",
+    seed: 7209617,
+    showed: "a member with a torn end, which asks before it leads, was taken for one that may lead at once",
+  },
+  {
+    scenario: "failover",
+    seed: 7214605,
+    showed: "a node that had heard of a newer leadership sent a write on to a leader that was deposed, which took it",
+  },
+  { scenario: "failover", seed: 7215503, showed: "the same" },
+  {
+    scenario: "failover",
+    seed: 7201260,
+    showed: "the simulation went by the set of a leader that was deposed",
+  },
+  {
+    scenario: "cluster",
+    seed: 9000128,
+    showed: "the simulation took a leader that died between its promotion and its first entry for one that restarts",
+  },
 ];

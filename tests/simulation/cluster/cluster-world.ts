@@ -266,9 +266,10 @@ export class ClusterWorld implements MachineObserver {
     const isLossy = ledger.terms.some((term) => term.acceptsLoss);
     if (this.shape.replication !== "in-sync" || isExcused || isLossy) return;
     const { store, generation } = before.store;
-    const leader = this.othersOf(machine).find((other) => other.isLeading)?.state?.leadership;
     const isInSync =
-      leader?.inSync.some((member) => member.store === store && member.generation === generation) === true;
+      this.#leaderOver(machine)?.state?.leadership?.inSync.some(
+        (member) => member.store === store && member.generation === generation,
+      ) === true;
     if (isInSync) {
       this.simulation.fail("an in-sync member is never cut off", `${machine.node} has to copy everything anew`);
     }
@@ -290,7 +291,7 @@ export class ClusterWorld implements MachineObserver {
    * Not for logs that begin late for another reason: the leader was a copy itself, or its disk was full.
    */
   #checkRetention(machine: SimMachine, before: MemberState): void {
-    const leader = this.othersOf(machine).find((other) => other.isLeading);
+    const leader = this.#leaderOver(machine);
     // Replicas trim by themselves: their logs may be short when they begin to lead.
     const hasAlwaysLed = this.ledgerOf(machine).terms.every((term) => term.node === leader?.node);
     const hasHole = machine.hasBeenCopy || leader?.hasBeenCopy !== false;
@@ -302,6 +303,13 @@ export class ClusterWorld implements MachineObserver {
     if (leader.store.log.sizeBytes >= leastBytes) return;
     const detail = `${machine.node} is cut off by ${leader.node}, whose log has ${leader.store.log.sizeBytes} bytes`;
     this.simulation.fail("nobody is cut off before the log is at its limit", detail);
+  }
+
+  /** Of those who lead, or still believe so, the newest. */
+  #leaderOver(machine: SimMachine): SimMachine | undefined {
+    const epochOf = ({ state }: SimMachine): number => state?.leadership?.epoch ?? 0;
+    const leading = this.othersOf(machine).filter((other) => other.isLeading);
+    return leading.sort((a, b) => epochOf(b) - epochOf(a))[0];
   }
 
   #drawClock(node: NodeName): MachineClock {

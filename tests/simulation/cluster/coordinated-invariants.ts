@@ -99,6 +99,8 @@ export class CoordinatedInvariants {
       const { store, state } = machine;
       if (store === null || state === null || machine.mayLackNewest || state.bootstrap !== null) continue;
       if (!document.inSync.some((member) => isSameStore(member, state.store))) continue;
+      // It asks the others first, and leads only behind one who has all of it.
+      if (state.tornEnd) continue;
       const isThere = store.durableSequence >= sequence && epochAt(store.log.epochs, sequence) === epoch;
       if (isThere) continue;
       const detail = `${machine.node} may take over and lacks ${epoch}/${sequence}: it has flushed ${store.durableSequence}`;

@@ -63,9 +63,10 @@ export class ShardLedger {
     const { epoch, term, lineage } = leadership;
     const { node } = leadership.leader;
     const isForced = this.#isCoordinated && this.#wasForced(epoch);
-    const isPromotion = this.#isCoordinated
-      ? this.terms.length > 0 && (this.terms.at(-1)?.node !== node || isForced)
-      : epoch <= at.seenEpoch; // A promotion writes its number down first; a restart takes one that nobody has named.
+    const isOther = this.terms.length > 0 && this.terms.at(-1)?.node !== node;
+    // In static mode a promotion writes its number down first, and a restart takes one that nobody has named; who dies between his
+    // promotion and its first entry begins as after a restart, in another's place.
+    const isPromotion = isOther || (this.#isCoordinated ? this.terms.length > 0 && isForced : epoch <= at.seenEpoch);
     const acceptsLoss = isPromotion && (isForced || (!this.#isCoordinated && this.lossRequests.delete(node)));
     if (!this.#isCoordinated && (at.otherLeads || epoch <= this.highestEpoch)) this.splitAtMs ??= at.atMs;
     const begun = {
