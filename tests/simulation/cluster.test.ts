@@ -15,6 +15,7 @@ interface Course {
 const COURSES: readonly Course[] = [
   { scenario: "cluster", what: "a cluster in static mode", seeds: 240 },
   { scenario: "failover", what: "a cluster with a coordinator", seeds: 280 },
+  { scenario: "cluster-copies", what: "a replica that copies rows", seeds: 60 },
   { scenario: "cluster-full-leaders", what: "a leader whose disk is full", seeds: 12 },
 ];
 /** How often each situation worth testing must have come about in a course. */

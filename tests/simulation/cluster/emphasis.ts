@@ -95,6 +95,7 @@ const COPIES: Emphasis = emphasis({
   memberCount: 2,
   faults: { ...FOCUSED, wipe: true, kill: true, "death of a copy": true, "disk full": false },
   parameters: { ...SHORT_LOGS, apply: 400, "transaction rows": 3, keys: 30, "wipe interval": 2000 },
+  expected: ["copy is ahead of its base"],
 });
 
 /** Copies from leaders that lose power while their flushes take long: what such a leader had not flushed never was. */
