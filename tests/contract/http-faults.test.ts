@@ -98,7 +98,7 @@ describe("what the client asks for reaches the node as it is", () => {
   test("operations carry key, value, type, expiry and condition", async (context) => {
     const { address, gateway } = await startLocalHttp(context);
     const headers = { "Content-Type": "text/plain", "If-Match": '"7"', "KV-Durability": "in-sync" };
-    await send(address, { method: "PUT", path: "/v1/kv/%ff/x?ttl=3&consistency=eventual", headers, body: "v" });
+    await send(address, { method: "PUT", path: "/v1/kv/%ff/x?ttl=3&consistency=strict", headers, body: "v" });
     assert.deepEqual(gateway.asked, [
       {
         operation: {
@@ -110,7 +110,7 @@ describe("what the client asks for reaches the node as it is", () => {
           condition: { kind: "version", version: 7 },
           returnOld: false,
         },
-        options: { consistency: "eventual", durability: "in-sync" },
+        options: { consistency: "strict", durability: "in-sync" },
       },
     ]);
   });
