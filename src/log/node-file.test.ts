@@ -4,23 +4,14 @@ import { ManualTimers } from "../../tests/support/manual-timers.ts";
 import { SimDisk } from "../../tests/support/sim-disk.ts";
 import { KvError } from "../model/errors.ts";
 import type { ErrorCode } from "../model/errors.ts";
-import { NO_EPOCH } from "../model/position.ts";
 import { NodeFile } from "./node-file.ts";
-import type { NodeState } from "./node-state.ts";
+import { freshNodeState, type NodeState } from "./node-state.ts";
 
 const DIRECTORY = "/data/delhi";
 const PATH = `${DIRECTORY}/node.json`;
 const IDENTITY = { cluster: "india", shard: "Delhi", node: "127.0.0.5:8080" };
 const STORE = { node: "127.0.0.5:8080", store: "11111111-2222-4333-a444-555555555555", generation: 2 };
-const FRESH: NodeState = {
-  store: STORE,
-  seenEpoch: NO_EPOCH,
-  leadership: null,
-  bootstrap: null,
-  damage: null,
-  tornEnd: false,
-  conflict: null,
-};
+const FRESH = freshNodeState(STORE);
 const FULL: NodeState = {
   store: STORE,
   seenEpoch: { epoch: 1004, term: "00000000000000ab" },

@@ -1,5 +1,5 @@
 import type { InSyncMember, Leadership } from "../model/leadership.ts";
-import type { EpochRef, StoreRef } from "../model/position.ts";
+import { type EpochRef, NO_EPOCH, type StoreRef } from "../model/position.ts";
 
 /** How far a copy of another member's rows has come (§2.12). */
 export type CopyMark =
@@ -23,6 +23,19 @@ export interface NodeState {
   readonly tornEnd: boolean;
   /** Two leaderships with equal numbers met, as a sentence (rule T2). */
   readonly conflict: string | null;
+}
+
+/** That of a store that has neither led nor followed. */
+export function freshNodeState(store: StoreRef): NodeState {
+  return {
+    store,
+    seenEpoch: NO_EPOCH,
+    leadership: null,
+    bootstrap: null,
+    damage: null,
+    tornEnd: false,
+    conflict: null,
+  };
 }
 
 /** The value is not what was expected; the message names the field. */

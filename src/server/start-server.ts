@@ -13,9 +13,10 @@ import { DirectoryLock, LOCK_NAME } from "../log/directory-lock.ts";
 import { DirectoryWatch } from "../log/directory-watch.ts";
 import { DiscardedEntries } from "../log/discarded-entries.ts";
 import { LOG_FOLDER, NODE_FORMAT_VERSION, NodeFile, TREE_FOLDER } from "../log/node-file.ts";
+import { freshNodeState } from "../log/node-state.ts";
 import { shardKey } from "../model/document-keys.ts";
 import { KvError } from "../model/errors.ts";
-import { NO_EPOCH, type NodeName } from "../model/position.ts";
+import type { NodeName } from "../model/position.ts";
 import type { CoordinatorSight } from "../node/coordinator-sight.ts";
 import { NodeCore } from "../node/node-core.ts";
 import type { Coordination, MemberConfig } from "../replication/member-environment.ts";
@@ -216,15 +217,7 @@ function openNodeFile(disk: NodeDisk, { config, own, directory }: ServerOptions,
   const { node } = own.addresses;
   const present = NodeFile.open(disk, directory, { cluster, shard, node });
   if (present !== null) return present;
-  const state = {
-    store: { node, store: random.uuid(), generation: 1 },
-    seenEpoch: NO_EPOCH,
-    leadership: null,
-    bootstrap: null,
-    damage: null,
-    tornEnd: false,
-    conflict: null,
-  };
+  const state = freshNodeState({ node, store: random.uuid(), generation: 1 });
   return NodeFile.create(disk, directory, { cluster, shard, state });
 }
 

@@ -3,6 +3,7 @@ import { SeededRandom } from "../../src/base/random.ts";
 import { DiscardedEntries } from "../../src/log/discarded-entries.ts";
 import type { LogSizes } from "../../src/log/log-parts.ts";
 import { NodeFile } from "../../src/log/node-file.ts";
+import { freshNodeState } from "../../src/log/node-state.ts";
 import { SegmentedLog } from "../../src/log/segmented-log.ts";
 import { SPACE } from "../../src/model/entry.ts";
 import { keyOfBinary } from "../../src/model/key.ts";
@@ -14,7 +15,7 @@ import {
   type RequestOptions,
   type SetOperation,
 } from "../../src/model/operation.ts";
-import { NO_EPOCH, type NodeName } from "../../src/model/position.ts";
+import type { NodeName } from "../../src/model/position.ts";
 import type { PromotionReport, PromotionRequest } from "../../src/model/status.ts";
 import type { MemberState } from "../../src/replication/member-environment.ts";
 import type { MessageHeaders, MessageType } from "../../src/replication/messages.ts";
@@ -105,15 +106,7 @@ export class MemberFixture {
     this.diesAfterChanges = null;
     const random = this.#random.fork(`life ${this.disk.life}`);
     const store = { node: this.node, store: `store-${this.node}`, generation: 0 };
-    const fresh = {
-      store,
-      seenEpoch: NO_EPOCH,
-      leadership: null,
-      bootstrap: null,
-      damage: null,
-      tornEnd: false,
-      conflict: null,
-    };
+    const fresh = freshNodeState(store);
     const identity = { cluster: CLUSTER, shard: SHARD, node: this.node };
     const file =
       NodeFile.open(this.disk, DIRECTORY, identity) ??

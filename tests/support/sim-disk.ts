@@ -2,6 +2,7 @@ import { dirname } from "node:path/posix";
 import type { Timers } from "../../src/base/clock.ts";
 import type { Disk, DiskAccess, DiskFile } from "../../src/base/disk.ts";
 import { SeededRandom } from "../../src/base/random.ts";
+import { apply, type DirectoryChange } from "./directory-change.ts";
 import { SimInode } from "./sim-inode.ts";
 
 /** What a test may break. All of it may be changed at any time. */
@@ -24,11 +25,6 @@ export interface SimDiskFaults {
 export class SimCrashError extends Error {
   override readonly name: string = "SimCrashError";
 }
-
-type DirectoryChange =
-  | { readonly kind: "link"; readonly path: string; readonly inode: SimInode }
-  | { readonly kind: "unlink"; readonly path: string }
-  | { readonly kind: "rename"; readonly path: string; readonly from: string };
 
 /**
  * A disk in memory with *visible* and *flushed* state for files and directories. One process uses it at a time: `crash` and
@@ -375,18 +371,6 @@ export class SimDisk implements Disk {
     const inode = this.#visible.get(path);
     if (inode === undefined) throw new Error(`no such file: ${path}`);
     return inode;
-  }
-}
-
-function apply(change: DirectoryChange, entries: Map<string, SimInode>): void {
-  const { kind, path } = change;
-  if (kind === "link") entries.set(path, change.inode);
-  else if (kind === "unlink") entries.delete(path);
-  else {
-    const inode = entries.get(change.from);
-    if (inode === undefined) return;
-    entries.delete(change.from);
-    entries.set(path, inode);
   }
 }
 

@@ -3,8 +3,9 @@ import type { Logger } from "../../../src/base/logger.ts";
 import type { SeededRandom } from "../../../src/base/random.ts";
 import { DiscardedEntries } from "../../../src/log/discarded-entries.ts";
 import { LOG_FOLDER, NodeFile } from "../../../src/log/node-file.ts";
+import { freshNodeState } from "../../../src/log/node-state.ts";
 import { SegmentedLog } from "../../../src/log/segmented-log.ts";
-import { NO_EPOCH, type NodeName } from "../../../src/model/position.ts";
+import type { NodeName } from "../../../src/model/position.ts";
 import type { Shard } from "../../../src/model/topology.ts";
 import { NodeCore } from "../../../src/node/node-core.ts";
 import type {
@@ -93,15 +94,7 @@ function openFile({ disk, node, shard, shape, random }: WiringParts): NodeFile {
   const { cluster } = shape.topology;
   const identity = { cluster, shard: shard.name, node };
   const store = { node, store: random.uuid(), generation: 0 };
-  const state = {
-    store,
-    seenEpoch: NO_EPOCH,
-    leadership: null,
-    bootstrap: null,
-    damage: null,
-    tornEnd: false,
-    conflict: null,
-  };
+  const state = freshNodeState(store);
   const file = NodeFile.open(disk, DATA_DIRECTORY, identity);
   return file ?? NodeFile.create(disk, DATA_DIRECTORY, { cluster, shard: shard.name, state });
 }
