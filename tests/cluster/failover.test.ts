@@ -7,7 +7,7 @@ import { keyOfText } from "../../src/model/key.ts";
 import { TestCluster } from "./support/cluster.ts";
 import { runSeed } from "../support/run-seed.ts";
 import { isIncomplete, whenCopying } from "./support/copying.ts";
-import { eventually, memberView, requireEqualCopies, shardView, storedSet } from "./support/copies.ts";
+import { eventually, memberView, requireEqualCopies, shardView, knowsItIsInSync } from "./support/copies.ts";
 import { runKv, type ProgramResult } from "./support/program.ts";
 import type { TestNode } from "./support/test-node.ts";
 import { Traffic } from "./support/traffic.ts";
@@ -169,10 +169,7 @@ test("writes go on without a dead in-sync member after the present leader is pro
   await stranger.put(key, "2");
   await replica.startReady();
   // The leader counts on it first and tells it with the next heartbeat: only then it knows that it may lead.
-  await eventually(
-    "the replica knows that it is in sync again",
-    async () => storedSet(replica).includes(replica.name) || undefined,
-  );
+  await eventually("the replica knows that it is in sync again", async () => knowsItIsInSync(replica) || undefined);
   await leader.kill();
   await promoteWell(cluster, replica);
   assert.equal(await stranger.get(key), "2", "what was acknowledged after its return is on the replica");

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SeededRandom } from "../../src/base/random.ts";
 import { TestCluster } from "./support/cluster.ts";
 import { replayLine, runSeed } from "../support/run-seed.ts";
-import { eventually, memberView, requireEqualCopies, shardView, storedSet } from "./support/copies.ts";
+import { eventually, memberView, requireEqualCopies, shardView, knowsItIsInSync } from "./support/copies.ts";
 import { runKv } from "./support/program.ts";
 import type { TestNode } from "./support/test-node.ts";
 import { Traffic } from "./support/traffic.ts";
@@ -71,11 +71,8 @@ class FaultDriver {
       return isWhole && leader !== null && in_sync.length === members.length ? true : undefined;
     });
     // A member that has just been added hears of it with one of the next heartbeats; until then it must not be promoted.
-    const everybody = this.#cluster.nodes.map(({ name }) => name);
     await eventually("every member knows that it is in sync", async () => {
-      return (
-        this.#cluster.nodes.every((node) => everybody.every((name) => storedSet(node).includes(name))) || undefined
-      );
+      return this.#cluster.nodes.every((node) => knowsItIsInSync(node)) || undefined;
     });
   }
 
@@ -136,6 +133,7 @@ test(
         `seed ${SEED}: ${verdict.acknowledged} acknowledged, ${verdict.refused} refused, ${verdict.unknown} unknown, 0 missing`,
       );
     } catch (error) {
+      console.log(`after ${inflicted.join(", ")}:`, error);
       for (const node of cluster.nodes) console.log(`--- ${node.name}\n${node.output}`);
       const replay = replayLine(SEED, "tests/cluster/mixed-faults.test.ts");
       throw new Error(`after ${inflicted.join(", ")}; to repeat it: ${replay}`, { cause: error });

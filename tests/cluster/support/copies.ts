@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { keyOfText } from "../../../src/model/key.ts";
+import { isSameStore } from "../../../src/model/leadership.ts";
+import type { MemberState } from "../../../src/replication/member-environment.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { TestNode } from "./test-node.ts";
 import { scanPages } from "./scan-pages.ts";
@@ -66,11 +68,13 @@ export async function memberView(node: TestNode): Promise<MemberView> {
   return found;
 }
 
-/** The in-sync set as the node's own directory has it; empty before its first leadership. */
-export function storedSet(node: TestNode): readonly string[] {
-  const text = readFileSync(join(node.dataDirectory, "node.json"), "utf8");
-  const { state } = JSON.parse(text) as { state: { leadership: { inSync: { node: string }[] } | null } };
-  return (state.leadership?.inSync ?? []).map((member) => member.node);
+/** Whether the in-sync set that the node has in its own directory counts the very store it has there (of a wiped one, the new). */
+export function knowsItIsInSync(node: TestNode): boolean {
+  const { state } = JSON.parse(readFileSync(join(node.dataDirectory, "node.json"), "utf8")) as {
+    state: Pick<MemberState, "leadership" | "store">;
+  };
+  const { leadership, store } = state;
+  return leadership?.inSync.some((member) => isSameStore(member, store)) ?? false;
 }
 
 /** Asks again until `look` gives something; throws with `what` when it takes too long. */
