@@ -1,4 +1,3 @@
-import type { Timer } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
 import type { KvError } from "../model/errors.ts";
 import { isSameStore, type Leadership } from "../model/leadership.ts";
@@ -9,7 +8,7 @@ import type { PromotionReport, PromotionRequest } from "../model/status.ts";
 import type { Accounts } from "./accounts.ts";
 import { Candidacy, isElectable } from "./candidacy.ts";
 import { CoordinatedSet } from "./coordinated-set.ts";
-import { faultOfDocument } from "./document-fault.ts";
+import { DocumentReader } from "./document-reader.ts";
 import { DutySwitch } from "./duty-switch.ts";
 import { FollowerPromise } from "./follower-promise.ts";
 import type { Mandate } from "./leader-term.ts";
@@ -59,14 +58,11 @@ export class CoordinatedRoles implements Roles {
   readonly #accounts: Accounts;
   readonly #memory: LeadershipMemory;
   readonly #register: ShardRegister;
+  readonly #reader: DocumentReader;
   readonly #promise: FollowerPromise;
   readonly #leaseMs: number;
   readonly #changes: PlannedChanges;
   #office: Office | null = null;
-  #watch: { stop(): void } | null = null;
-  #soon: Timer | null = null;
-  #isReading = false;
-  #readMs: number = Number.NEGATIVE_INFINITY;
   #candidacyNotBeforeMs: number = Number.NEGATIVE_INFINITY;
   #document: ShardDocument | null = null;
   documentFault: string | null = null;
@@ -82,7 +78,14 @@ export class CoordinatedRoles implements Roles {
     this.#leaseMs = parts.leaseMs;
     this.#promise = new FollowerPromise(env.clock, parts.graceMs);
     const decide = (): void => this.decide();
-    const onLost = (): void => this.#readSoon();
+    this.#reader = new DocumentReader({
+      ...env,
+      register,
+      state: () => memory.state,
+      intervalMs: () => this.#readIntervalMs(),
+      onReading: (reading, fault) => this.#onReading(reading, fault),
+    });
+    const onLost = (): void => this.#reader.readSoon();
     this.duties = new DutySwitch({ env, config, link, memory, boot, decide, onLost, promise: this.#promise });
     this.#changes = new PlannedChanges({
       ...parts,
@@ -106,14 +109,12 @@ export class CoordinatedRoles implements Roles {
 
   decide(): void {
     if (this.duties.isStopped) return;
-    this.#watch ??= this.#register.watch(() => this.#readSoon());
     this.duties.begin({ kind: "waiting", reason: "asks the coordinator who leads", sinceMs: this.#env.clock.nowMs() });
-    this.#read();
+    this.#reader.start();
   }
 
   stop(done: () => void): void {
-    this.#watch?.stop();
-    this.#soon?.cancel();
+    this.#reader.stop();
     this.#changes.stop();
     this.duties.stop(() => this.#register.stop(), done);
   }
@@ -136,13 +137,13 @@ export class CoordinatedRoles implements Roles {
 
   onTick(): void {
     this.#changes.relieve();
-    if (this.#env.clock.nowMs() - this.#readMs >= this.#readIntervalMs()) this.#read();
+    this.#reader.onTick();
   }
 
   /** A hint, like everything that others say about leaderships: the document decides. */
   learn(leadership: Leadership): void {
     const { known } = this.#memory;
-    if (known === null || leadership.epoch > known.epoch) this.#readSoon();
+    if (known === null || leadership.epoch > known.epoch) this.#reader.readSoon();
   }
 
   onDeposed(epoch: number): void {
@@ -163,33 +164,14 @@ export class CoordinatedRoles implements Roles {
     this.#link.send(from, "STORED_LEADERSHIP", { id: message.id, accepted: false, store, complete: false });
   }
 
-  #readSoon(): void {
-    if (this.#soon !== null || this.duties.isStopped) return;
-    this.#soon = this.#env.timers.after(0, () => {
-      this.#soon = null;
-      this.#read();
-    });
-  }
-
-  #read(): void {
-    if (this.#isReading || this.duties.isStopped) return;
-    this.#isReading = true;
-    this.#readMs = this.#env.clock.nowMs();
-    this.#register.read((reading) => {
-      this.#isReading = false;
-      this.#onReading(reading);
-    });
-  }
-
-  #onReading(reading: RegisterReading): void {
+  #onReading(reading: RegisterReading, fault: string | null): void {
     const { kind } = this.duties.duty;
     if (this.duties.isStopped || kind === "starting" || kind === "changing" || kind === "candidate") return;
     // What the swap of a handover comes to, it hears itself.
     if (this.#changes.isHandingOver) return;
     if (reading.kind === "failed") return this.#goOnWithout(reading.reason);
     if (reading.kind === "absent") return this.#onAbsent();
-    const fault = mutant("M42") ? null : faultOfDocument(reading.known.document, this.#memory.state);
-    if (fault !== null) return this.#refuseToTakePart(fault);
+    if (fault !== null && !mutant("M42")) return this.#refuseToTakePart(fault);
     this.documentFault = null;
     this.#document = reading.known.document;
     this.#goBy(reading.known);
@@ -311,7 +293,7 @@ export class CoordinatedRoles implements Roles {
     return (hooks) => {
       const env = this.#env;
       const leaseMs = this.#leaseMs;
-      const lease = new PromisedLease({ clock: env.clock, leaseMs, readMs: () => this.#readMs, ...hooks });
+      const lease = new PromisedLease({ clock: env.clock, leaseMs, readMs: () => this.#reader.readMs, ...hooks });
       const set = new CoordinatedSet({
         env,
         register: this.#register,

@@ -105,6 +105,7 @@ export class DutySwitch {
     this.#duty = { kind: "leading", term };
     const { epoch } = leadership;
     env.logger.info(`Leads epoch ${epoch} from entry ${term.epochStart} on: ${reason}`, { shard: config.shard.name });
+    for (const { node } of config.shard.members) if (node !== config.node) link.send(node, "LEADING", { leadership });
   }
 
   /** Begins to follow. The duty before must have been left. */

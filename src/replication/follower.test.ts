@@ -79,6 +79,25 @@ describe("A replica", () => {
     assert.equal(fixture.last("PULL").header.fromSeq, 2);
   });
 
+  it("greets again as soon as whoever it greeted too early leads, and goes by the newest welcome", () => {
+    const replica = new Replica();
+    const { fixture } = replica;
+    const leadership = leadershipOf(1);
+    replica.start();
+    replica.welcome(leadership);
+    fixture.hear(NODES.a, "NOT_LEADER", { seenEpoch: 1, leadership });
+    const greetings = (): number => fixture.all("HELLO").length;
+    fixture.advance(1);
+    const early = greetings();
+    fixture.hear(NODES.a, "LEADING", { leadership });
+    assert.equal(greetings(), early + 1);
+    fixture.hear(NODES.a, "WELCOME", { sid: "first", leadership, boot: "1" });
+    fixture.hear(NODES.a, "WELCOME", { sid: "second", leadership, boot: "1" });
+    assert.equal(fixture.last("PULL").header.sid, "second");
+    fixture.hear(NODES.a, "LEADING", { leadership });
+    assert.equal(greetings(), early + 1, "a stream goes on");
+  });
+
   it("forgets a torn end only with an entry of the present leadership: a new leader may know of less than was committed", () => {
     const replica = new Replica();
     const { fixture } = replica;

@@ -129,10 +129,12 @@ export class Follower {
     else if (message.type === "RANGE") this.#onRange(message.header, message.body);
     else if (message.type === "REFUSED") this.#onRefused(message.header);
     else if (message.type === "NOT_LEADER") this.#onNotLeader();
+    else if (message.type === "LEADING" && this.#phase === "greeting") this.#greet();
   }
 
+  /** Of two greetings the leader goes by the later one: a session that it has opened ends the one before. */
   #onWelcome(from: NodeName, welcome: Welcome): void {
-    if (this.#phase !== "greeting") return;
+    if (this.#phase === "halted" || this.#phase === "cutting") return;
     const { leadership } = welcome;
     if (leadership.leader.node !== from || !this.#parts.adopt(leadership)) return;
     this.#leadership = leadership;
@@ -237,9 +239,7 @@ export class Follower {
 
   onDisconnected(node: NodeName): void {
     if (node !== this.#parts.leader || this.#phase === "halted" || this.#phase === "cutting") return;
-    this.#phase = "greeting";
-    this.#sid = "";
-    this.#isPullOpen = false;
+    this.#endSession();
   }
 
   /** Calls `done` when nothing of this session touches the store any more. */
@@ -268,22 +268,23 @@ export class Follower {
       return;
     }
     if (this.#phase === "halted" || this.#phase === "cutting") return;
-    if (nowMs - this.#lastHeardMs > SILENCE_MS) {
-      this.#phase = "greeting";
-      this.#sid = "";
-    } else if (this.#phase === "copying") {
-      this.#bootstrap?.onTick();
-    } else {
+    if (nowMs - this.#lastHeardMs > SILENCE_MS) this.#endSession();
+    else if (this.#phase === "copying") this.#bootstrap?.onTick();
+    else {
       if (nowMs - this.#pulledMs > PULL_REPEAT_MS) this.#isPullOpen = false;
       this.#pull();
     }
   }
 
-  #greet(): void {
-    const { env, link, leader } = this.#parts;
+  #endSession(): void {
     this.#phase = "greeting";
     this.#sid = "";
     this.#isPullOpen = false;
+  }
+
+  #greet(): void {
+    const { env, link, leader } = this.#parts;
+    this.#endSession();
     this.#greetedMs = env.clock.nowMs();
     link.send(leader, "HELLO", greetingOf(this.#parts));
   }

@@ -74,12 +74,12 @@ describe("A member whose disk has no room for its state", () => {
     const fixture = loneLeader();
     fill(fixture);
     const leadership = leadershipOf(1001, NODES.b);
-    fixture.hear(NODES.b, "STALE", { leadership });
+    fixture.hear(NODES.b, "LEADING", { leadership });
     fixture.advance(100);
     assert.equal(fixture.member.role, "none");
     assert.match(fixture.member.readiness().reason, NO_ROOM);
     empty(fixture);
-    fixture.hear(NODES.b, "STALE", { leadership });
+    fixture.hear(NODES.b, "LEADING", { leadership });
     fixture.advance(1100);
     assert.equal(fixture.member.role, "replica");
     assert.equal(fixture.state.leadership?.epoch, 1001);

@@ -86,7 +86,7 @@ const HEADERS: { readonly [Type in MessageType]: fc.Arbitrary<MessageHeaders[Typ
   DIVERGED: fc.record({ ...stream, dEpoch: epoch, dTerm: term, dEndSeq: n }, PLAIN),
   SNAPSHOT_NEEDED: fc.record({ ...stream, logStart: n }, PLAIN),
   NOT_LEADER: fc.record({ seenEpoch: epoch, leadership: fc.option(leadership) }, PLAIN),
-  STALE: fc.record({ leadership }, PLAIN),
+  LEADING: fc.record({ leadership }, PLAIN),
   REFUSED: fc.record({ code: text, reason: text }, PLAIN),
   FETCH: fc.record({ ...logEnd, id: n }, PLAIN),
   FETCHED: fc.record({ id: n, after: n, logEnd: n, isPrefix: truth }, PLAIN),

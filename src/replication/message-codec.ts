@@ -153,7 +153,7 @@ const FIELDS: { readonly [Type in MessageType]: Fields<Type> } = {
   DIVERGED: { sid: text, epoch: epochNumber, dEpoch: epochNumber, dTerm: term, dEndSeq: count },
   SNAPSHOT_NEEDED: { sid: text, epoch: epochNumber, logStart: count },
   NOT_LEADER: { seenEpoch: epochNumber, leadership: orNull(decodeLeadership) },
-  STALE: { leadership: decodeLeadership },
+  LEADING: { leadership: decodeLeadership },
   REFUSED: { code: text, reason: text },
   FETCH: { ...logEnd, id: count },
   FETCHED: { id: count, after: count, logEnd: count, isPrefix: truth },

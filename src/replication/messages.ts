@@ -125,8 +125,8 @@ export interface NotLeader {
   readonly leadership: Leadership | null;
 }
 
-/** The asker is of an older epoch than the leader. */
-export interface Stale {
+/** To every member, as a leadership begins: whoever greeted this node too early greets it now. */
+export interface Leading {
   readonly leadership: Leadership;
 }
 
@@ -231,7 +231,7 @@ export interface MessageHeaders {
   DIVERGED: Diverged;
   SNAPSHOT_NEEDED: SnapshotNeeded;
   NOT_LEADER: NotLeader;
-  STALE: Stale;
+  LEADING: Leading;
   REFUSED: Refused;
   FETCH: Fetch;
   FETCHED: Fetched;

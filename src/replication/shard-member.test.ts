@@ -60,7 +60,7 @@ describe("A member that changes its role while its disk hangs", () => {
     fixture.advance(10);
     const store = { node: NODES.b, store: "store-b", generation: 0 };
     const later = { epoch: 1001, term: "00000000000000ab", leader: store, lineage: 0, inSync: [store], setVersion: 1 };
-    fixture.hear(NODES.b, "STALE", { leadership: later });
+    fixture.hear(NODES.b, "LEADING", { leadership: later });
     fixture.advance(1000);
     assert.equal(fixture.member.readiness().reason, "is changing its role");
     fixture.advance(6000);

@@ -287,10 +287,8 @@ export class ShardMember {
 
   /** Messages of a replication stream, for whichever side this node is on. */
   #onStream(from: NodeName, message: IncomingMessage): void {
-    if (message.type === "STALE") return this.#roles.learn(message.header.leadership);
-    if (message.type === "NOT_LEADER" && message.header.leadership !== null) {
-      this.#roles.learn(message.header.leadership);
-    }
+    const isNews = message.type === "LEADING" || message.type === "NOT_LEADER";
+    if (isNews && message.header.leadership !== null) this.#roles.learn(message.header.leadership);
     const duty = this.#duties.duty;
     if (mutant("M18") && duty.kind === "candidate" && message.type === "HB") {
       const { sid, epoch, beacon } = message.header;
