@@ -1,23 +1,12 @@
 import assert from "node:assert/strict";
 import { availableParallelism } from "node:os";
 import { test } from "node:test";
+import { COURSES } from "./courses.ts";
 import { REGRESSIONS } from "./regressions.ts";
 import { runSeed, type SeedJob } from "./run-seed.ts";
 import { runSeeds } from "./run-seeds.ts";
 import { scenarioByName } from "./scenarios.ts";
 
-interface Course {
-  readonly scenario: string;
-  readonly what: string;
-  readonly seeds: number;
-}
-
-const COURSES: readonly Course[] = [
-  { scenario: "cluster", what: "a cluster in static mode", seeds: 240 },
-  { scenario: "failover", what: "a cluster with a coordinator", seeds: 280 },
-  { scenario: "cluster-copies", what: "a replica that copies rows", seeds: 60 },
-  { scenario: "cluster-full-leaders", what: "a leader whose disk is full", seeds: 12 },
-];
 /** How often each situation worth testing must have come about in a course. */
 const HITS_MIN = 3;
 const REPEATED_SEEDS = 10;
