@@ -30,6 +30,7 @@ class Replica {
     sizes: { segmentBytesFirst: 32 * MIB, segmentBytesMax: 32 * MIB, tailBytesMax: MIB },
   });
   #leadership = leadershipOf(1);
+  #sid = "";
 
   start(): void {
     this.fixture.start();
@@ -40,21 +41,31 @@ class Replica {
   welcome(leadership: Leadership): void {
     this.#leadership = leadership;
     this.fixture.advance(600);
-    this.fixture.sent = [];
-    this.fixture.hear(NODES.a, "WELCOME", { sid: "s", leadership, boot: "1" });
+    const greeting = this.fixture.last("HELLO");
+    this.#sid = greeting.header.sid;
+    this.fixture.sent = [greeting];
+    this.fixture.welcome(NODES.a, leadership);
   }
 
   /** The leader answers the last pull. */
   send(body: Buffer, commit: Sequence): void {
     const after = this.fixture.last("PULL").header.fromSeq - 1;
-    const header = { sid: "s", epoch: this.#leadership.epoch, beacon: 1, after, commit, leaseOk: true, lastEcho: 0 };
+    const header = {
+      sid: this.#sid,
+      epoch: this.#leadership.epoch,
+      beacon: 1,
+      after,
+      commit,
+      leaseOk: true,
+      lastEcho: 0,
+    };
     this.fixture.hear(NODES.a, "ENTRIES", { ...header, logEnd: after + 1, logStart: 1 }, body);
     this.fixture.advance(20);
   }
 
   diverged(end: Sequence): void {
     const { epoch } = this.#leadership;
-    this.fixture.hear(NODES.a, "DIVERGED", { sid: "s", epoch, dEpoch: 1, dTerm: termOf(1), dEndSeq: end });
+    this.fixture.hear(NODES.a, "DIVERGED", { sid: this.#sid, epoch, dEpoch: 1, dTerm: termOf(1), dEndSeq: end });
   }
 }
 
@@ -79,23 +90,38 @@ describe("A replica", () => {
     assert.equal(fixture.last("PULL").header.fromSeq, 2);
   });
 
-  it("greets again as soon as whoever it greeted too early leads, and goes by the newest welcome", () => {
+  it("greets again as soon as whoever it greeted too early leads", () => {
     const replica = new Replica();
     const { fixture } = replica;
     const leadership = leadershipOf(1);
     replica.start();
     replica.welcome(leadership);
     fixture.hear(NODES.a, "NOT_LEADER", { seenEpoch: 1, leadership });
-    const greetings = (): number => fixture.all("HELLO").length;
-    fixture.advance(1);
-    const early = greetings();
+    fixture.sent = [];
     fixture.hear(NODES.a, "LEADING", { leadership });
-    assert.equal(greetings(), early + 1);
-    fixture.hear(NODES.a, "WELCOME", { sid: "first", leadership, boot: "1" });
-    fixture.hear(NODES.a, "WELCOME", { sid: "second", leadership, boot: "1" });
-    assert.equal(fixture.last("PULL").header.sid, "second");
+    fixture.welcome(NODES.a, leadership);
+    assert.equal(fixture.last("PULL").header.sid, fixture.last("HELLO").header.sid);
     fixture.hear(NODES.a, "LEADING", { leadership });
-    assert.equal(greetings(), early + 1, "a stream goes on");
+    assert.equal(fixture.all("HELLO").length, 1, "a stream goes on");
+  });
+
+  it("takes only the welcome for its last greeting, and none while it streams", () => {
+    const replica = new Replica();
+    const { fixture } = replica;
+    const leadership = leadershipOf(1);
+    replica.start();
+    const welcome = (sid: string): void => fixture.hear(NODES.a, "WELCOME", { sid, leadership, boot: "1" });
+    const first = fixture.last("HELLO").header.sid;
+    fixture.advance(600);
+    const second = fixture.last("HELLO").header.sid;
+    welcome(first);
+    assert.equal(fixture.all("PULL").length, 0);
+    welcome(second);
+    welcome(second);
+    assert.deepEqual(
+      fixture.all("PULL").map(({ header }) => header.sid),
+      [second],
+    );
   });
 
   it("forgets a torn end only with an entry of the present leadership: a new leader may know of less than was committed", () => {

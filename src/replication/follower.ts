@@ -62,6 +62,7 @@ const PULL_REPEAT_MS = 2500;
 export class Follower {
   readonly #parts: FollowerParts;
   #phase: Phase = "greeting";
+  /** Of the present session, or of the one that was asked for. */
   #sid = "";
   #leadership: Leadership | null = null;
   readonly #echo: BeaconEcho;
@@ -132,13 +133,11 @@ export class Follower {
     else if (message.type === "LEADING" && this.#phase === "greeting") this.#greet();
   }
 
-  /** Of two greetings the leader goes by the later one: a session that it has opened ends the one before. */
   #onWelcome(from: NodeName, welcome: Welcome): void {
-    if (this.#phase === "halted" || this.#phase === "cutting") return;
+    if (this.#phase !== "greeting" || welcome.sid !== this.#sid) return;
     const { leadership } = welcome;
     if (leadership.leader.node !== from || !this.#parts.adopt(leadership)) return;
     this.#leadership = leadership;
-    this.#sid = welcome.sid;
     this.#echo.reset();
     this.#lag.onSession();
     this.#lastHeardMs = this.#parts.env.clock.nowMs();
@@ -286,13 +285,15 @@ export class Follower {
     const { env, link, leader } = this.#parts;
     this.#endSession();
     this.#greetedMs = env.clock.nowMs();
-    link.send(leader, "HELLO", greetingOf(this.#parts));
+    const greeting = greetingOf(this.#parts);
+    this.#sid = greeting.sid;
+    link.send(leader, "HELLO", greeting);
   }
 
   #pull(): void {
     const { env, store, link, leader } = this.#parts;
     const knownCommit = this.#knownCommit;
-    if (this.#isPullOpen || this.#isAwaitingRoom || this.#sid === "" || store.memtable.isFull) return;
+    if (this.#isPullOpen || this.#isAwaitingRoom || this.#phase === "greeting" || store.memtable.isFull) return;
     if (this.#window.isFull) return;
     this.#isPullOpen = true;
     this.#lag.onEcho(this.#echo.last);
@@ -310,7 +311,7 @@ export class Follower {
   }
 
   #acknowledge(): void {
-    if (this.#isEnded || this.#sid === "") return;
+    if (this.#isEnded || this.#phase === "greeting") return;
     this.#lag.onEcho(this.#echo.last);
     this.#parts.link.send(this.#parts.leader, "HBACK", this.#standing());
   }
@@ -349,8 +350,8 @@ export class Follower {
   }
 
   #isOurs(from: NodeName, message: { readonly sid: string; readonly epoch: number }): boolean {
-    if (this.#isEnded || this.#phase === "halted") return false;
-    if (mutant("M34")) return this.#sid !== "";
+    if (this.#isEnded || this.#phase === "halted" || this.#phase === "greeting") return false;
+    if (mutant("M34")) return true;
     return from === this.#parts.leader && message.sid === this.#sid && message.epoch === this.#leadership?.epoch;
   }
 

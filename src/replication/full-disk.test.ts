@@ -38,7 +38,7 @@ function replica(): MemberFixture {
   const leadership = leadershipOf(1, NODES.a);
   fixture.start({ leadership, seenEpoch: { epoch: 1, term: termOf(1) } });
   fixture.advance(1500);
-  fixture.hear(NODES.a, "WELCOME", { sid: "0000000000000001", leadership, boot: "1" });
+  fixture.welcome(NODES.a, leadership);
   assert.equal(fixture.member.role, "replica");
   return fixture;
 }
@@ -90,21 +90,14 @@ describe("A member whose disk has no room for its state", () => {
     fill(fixture);
     fixture.member.onDisconnected(NODES.a);
     fixture.advance(1100);
+    const pulls = fixture.all("PULL").length;
+    fixture.welcome(NODES.a, leadershipOf(2, NODES.a), "2");
+    assert.equal(fixture.all("PULL").length, pulls);
     fixture.sent = [];
-    fixture.hear(NODES.a, "WELCOME", {
-      sid: "0000000000000002",
-      leadership: leadershipOf(2, NODES.a),
-      boot: "2",
-    });
-    assert.equal(fixture.all("PULL").length, 0);
     fixture.advance(2100);
     assert.ok(fixture.all("HELLO").length > 0);
     empty(fixture);
-    fixture.hear(NODES.a, "WELCOME", {
-      sid: "0000000000000003",
-      leadership: leadershipOf(2, NODES.a),
-      boot: "2",
-    });
+    fixture.welcome(NODES.a, leadershipOf(2, NODES.a), "2");
     assert.equal(fixture.last("PULL").header.epoch, 2);
   });
 
@@ -112,7 +105,8 @@ describe("A member whose disk has no room for its state", () => {
     const fixture = replica();
     const { store } = fixture.state;
     fill(fixture);
-    fixture.hear(NODES.a, "SNAPSHOT_NEEDED", { sid: "0000000000000001", epoch: 1, logStart: 9 });
+    const { sid } = fixture.last("PULL").header;
+    fixture.hear(NODES.a, "SNAPSHOT_NEEDED", { sid, epoch: 1, logStart: 9 });
     fixture.advance(5000);
     assert.deepEqual(fixture.state.store, store);
     empty(fixture);

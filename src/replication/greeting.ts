@@ -15,7 +15,8 @@ export function greetingOf(parts: {
   const { env, store, boot } = parts;
   const { state } = env.stateFile;
   const { epoch, term } = state.seenEpoch;
-  return { ...logEndOf(store), store: state.store, boot, epoch, term, complete: isWhole(env) };
+  const sid = env.random.hex64();
+  return { ...logEndOf(store), sid, store: state.store, boot, epoch, term, complete: isWhole(env) };
 }
 
 /** What a replica asks its leader for: all that follows the end of its log (§2.6). */

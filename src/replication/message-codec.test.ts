@@ -59,7 +59,7 @@ const HEADERS: { readonly [Type in MessageType]: fc.Arbitrary<MessageHeaders[Typ
     },
     PLAIN,
   ),
-  HELLO: fc.record({ ...logEnd, store, boot: text, epoch, term, complete: truth }, PLAIN),
+  HELLO: fc.record({ ...logEnd, sid: text, store, boot: text, epoch, term, complete: truth }, PLAIN),
   WELCOME: fc.record({ sid: text, leadership, boot: text }, PLAIN),
   PULL: fc.record(
     {

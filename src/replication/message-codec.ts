@@ -111,7 +111,7 @@ const FIELDS: { readonly [Type in MessageType]: Fields<Type> } = {
     recovered: truth,
     inConflict: truth,
   },
-  HELLO: { ...logEnd, store: storeRef, boot: text, epoch: epochNumber, term, complete: truth },
+  HELLO: { ...logEnd, sid: text, store: storeRef, boot: text, epoch: epochNumber, term, complete: truth },
   WELCOME: { sid: text, leadership: decodeLeadership, boot: text },
   PULL: {
     sid: text,

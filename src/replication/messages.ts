@@ -29,6 +29,8 @@ export interface State extends LogEnd {
 
 /** Replica → leader: opens a session. */
 export interface Hello extends LogEnd {
+  /** What the session shall be called: drawn anew for every greeting, so that the answer to an earlier one is known as such. */
+  readonly sid: string;
   readonly store: StoreRef;
   readonly boot: string;
   readonly epoch: Epoch;
@@ -36,7 +38,7 @@ export interface Hello extends LogEnd {
   readonly complete: boolean;
 }
 
-/** Leader → replica: the session is open. */
+/** Leader → replica: the session is open, and ends the one before. `sid`: as the greeting has it. */
 export interface Welcome {
   readonly sid: string;
   readonly leadership: Leadership;

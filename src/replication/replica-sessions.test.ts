@@ -246,6 +246,7 @@ class World {
   readonly progress: string[] = [];
   readonly sessions: ReplicaSessions;
   sid = "";
+  #greetings = 0;
 
   /** With `count` entries in its log, all flushed. */
   constructor(count = 1) {
@@ -260,7 +261,6 @@ class World {
     this.sessions = new ReplicaSessions({
       clock: this.fixture.timers,
       timers: this.fixture.timers,
-      random: new SeededRandom(1),
       logger: silentLogger,
       link: new MemberLink(network, "Delhi"),
       store,
@@ -278,9 +278,9 @@ class World {
 
   hello(changes: Partial<Hello> = {}): void {
     const end = { lastEpoch: 1, lastTerm: termOf(1), lastSequence: 0 };
-    const plain = { store: storeOf("b"), boot: "b", epoch: 1, term: termOf(1), complete: true };
+    this.sid = `session ${++this.#greetings}`;
+    const plain = { sid: this.sid, store: storeOf("b"), boot: "b", epoch: 1, term: termOf(1), complete: true };
     this.sessions.onHello("b", { ...end, ...plain, ...changes });
-    this.sid = this.sessions.of("b")?.sid ?? "";
   }
 
   pull(fromSeq: Sequence, changes: Partial<Pull> = {}): void {

@@ -1,7 +1,6 @@
 import type { Clock, Timers } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
 import { mutant } from "../base/mutants.ts";
-import type { Random } from "../base/random.ts";
 import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Leadership } from "../model/leadership.ts";
@@ -42,7 +41,6 @@ export interface ReplicaSession {
 export interface SessionsParts {
   readonly clock: Clock;
   readonly timers: Timers;
-  readonly random: Random;
   readonly logger: Logger;
   readonly link: MemberLink;
   readonly store: ShardStore;
@@ -83,7 +81,7 @@ export class ReplicaSessions {
     const older = this.#sessions.get(from);
     const session: ReplicaSession = {
       node: from,
-      sid: this.#parts.random.hex64(),
+      sid: hello.sid,
       store: hello.store,
       boot: hello.boot,
       isMatched: mutant("M10"),

@@ -42,7 +42,7 @@ describe("A member with a damaged row", () => {
     fixture.treeFile.damage(SPACE.user, "broken");
     const store = { node: NODES.b, store: "store-b", generation: 0 };
     const { epoch, term } = fixture.store.lastEpoch;
-    fixture.hear(NODES.b, "HELLO", { ...NO_LOG_END, store, boot: "1", epoch, term, complete: false });
+    fixture.hear(NODES.b, "HELLO", { ...NO_LOG_END, sid: "s", store, boot: "1", epoch, term, complete: false });
     const { sid } = fixture.last("WELCOME").header;
     fixture.hear(NODES.b, "GET_RANGE", { sid, space: EPOCHS_SPACE, after: "", base: null });
     const { base } = fixture.last("RANGE").header;

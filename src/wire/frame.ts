@@ -7,7 +7,7 @@
  *   operations.
  * - 2: operations that the Redis protocol needs (describe, expire, append, …), guarded batches, positions of SCAN cursors.
  */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 
 /** `u16 magic · u8 version · u8 type · u32 length · u32 id · u8 flags · u8 shard · u16 zero · u32 crc · u32 crc`. */
 export const FRAME_HEADER_BYTES = 24;

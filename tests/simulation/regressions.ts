@@ -175,4 +175,15 @@ export const REGRESSIONS: readonly Regression[] = [
     seed: 9000128,
     showed: "the simulation took a leader that died between its promotion and its first entry for one that restarts",
   },
+  {
+    scenario: "failover",
+    seed: 7308058,
+    showed:
+      "a replica took the welcome to an earlier greeting, then that session's old word that its log diverges, and halted",
+  },
+  {
+    scenario: "failover",
+    seed: 7307164,
+    showed: "the simulation took a leader for one that had always led although it had followed one that never began",
+  },
 ];

@@ -15,6 +15,7 @@ import {
   type RequestOptions,
   type SetOperation,
 } from "../../src/model/operation.ts";
+import type { Leadership } from "../../src/model/leadership.ts";
 import type { NodeName } from "../../src/model/position.ts";
 import type { PromotionReport, PromotionRequest } from "../../src/model/status.ts";
 import type { MemberState } from "../../src/replication/member-environment.ts";
@@ -155,6 +156,12 @@ export class MemberFixture {
   /** Another member says something. */
   hear<Type extends MessageType>(from: NodeName, type: Type, header: MessageHeaders[Type], body?: Buffer): void {
     this.member.onMessage(from, { type, shard: SHARD, header, body: body ?? NO_BODY });
+  }
+
+  /** The leader answers the member's last greeting. */
+  welcome(from: NodeName, leadership: Leadership, boot = "1"): void {
+    const { sid } = this.last("HELLO").header;
+    this.hear(from, "WELCOME", { sid, leadership, boot });
   }
 
   /** All messages of one type sent so far. */

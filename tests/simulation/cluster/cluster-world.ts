@@ -129,6 +129,7 @@ export class ClusterWorld implements MachineObserver {
   onState(machine: SimMachine, { before, after }: { before: MemberState; after: MemberState }): void {
     const { leadership } = after;
     const { markers, nowMs } = this.simulation;
+    if (leadership !== null && leadership.leader.node !== machine.node) machine.hasFollowed = true;
     if (after.conflict !== null && before.conflict === null) markers.sometimes("conflict of equal epochs");
     if (after.bootstrap?.phase === "copying" && before.bootstrap?.phase !== "copying") {
       this.#onCopyBegins(machine, { before, after });
@@ -295,7 +296,7 @@ export class ClusterWorld implements MachineObserver {
   #checkRetention(machine: SimMachine, before: MemberState): void {
     const leader = this.#leaderOver(machine);
     // Replicas trim by themselves: their logs may be short when they begin to lead.
-    const hasAlwaysLed = this.ledgerOf(machine).terms.every((term) => term.node === leader?.node);
+    const hasAlwaysLed = leader?.hasFollowed === false;
     const hasHole = machine.hasBeenCopy || leader?.hasBeenCopy !== false;
     const isExcused = before.bootstrap !== null || before.damage !== null || !hasAlwaysLed || hasHole;
     const isFull = this.swarm.faults.some((fault) => fault.startsWith("disk"));

@@ -75,6 +75,8 @@ export class SimMachine {
   lastPausedMs = -1;
   /** Whether its log once began anew: empty, or behind copied rows. */
   hasBeenCopy = false;
+  /** Whether it ever knew another member as the leader, be it one that never began to lead. */
+  hasFollowed = false;
   /** Whether bits were flipped on its disk: it may not have noticed yet. */
   isHarmed = false;
   /** A bit of its log flipped: until it has it again, its newest batch may be gone although it confirmed it. */
