@@ -5,7 +5,6 @@ import { leadershipOf, storeOf } from "../../tests/support/member-facts.ts";
 import { proveCaught } from "../../tests/support/prove-caught.ts";
 import { StoreFixture, termOf } from "../../tests/support/store-fixture.ts";
 import { silentLogger } from "../base/logger.ts";
-import { SeededRandom } from "../base/random.ts";
 import { decodeEntry } from "../model/entry.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Sequence } from "../model/position.ts";
