@@ -71,6 +71,7 @@ function session(node: string, durable: Sequence, changes: Partial<ReplicaSessio
     roomBytes: 0,
     isLeaving: false,
     boot: "boot",
+    greeting: 1,
     ...changes,
   };
 }

@@ -222,7 +222,11 @@ export class CoordinatedRoles implements Roles {
       return this.#waitFor("This node is no member of its shard by the coordinator's document (kv member add)");
     }
     if (!isFollowed) {
-      return this.duties.leave(() => this.duties.follow(known.document.leader.node, namedLeader(leadership)));
+      return this.duties.leave(() => {
+        this.duties.follow(known.document.leader.node, namedLeader(leadership));
+        // What was read while the role changed was not gone by.
+        this.#reader.readSoon();
+      });
     }
     if (this.#mayCandidate(known.document)) this.#seekLeadership(known);
   }

@@ -49,6 +49,7 @@ export class DutySwitch {
   #duty: Duty = { kind: "starting" };
   /** How often a duty was left: only the newest one who waits for a quiet store decides what comes next. */
   #leaveCount = 0;
+  #greetingCount = 0;
   #isStopped = false;
 
   constructor(parts: DutySwitchParts) {
@@ -121,6 +122,7 @@ export class DutySwitch {
       boot,
       leader,
       promise,
+      nextGreeting: () => ++this.#greetingCount,
       adopt: (leadership) => this.#adopt(leadership, store.lastEpoch.epoch),
       onLost,
       onHalt: (halted) => this.leave(() => this.wait(halted)),
@@ -162,13 +164,11 @@ export class DutySwitch {
     if (duty.kind === "candidate") duty.candidacy?.end();
     if (duty.kind === "promoting") duty.promotion.giveUp("Another leadership has begun meanwhile");
     if (store === null) return next();
+    if (duty.kind === "following" && !this.#isStopped && !mutant("M93")) return duty.follower.end(onQuiet);
+    // Nothing comes after a stop that a copy under way could disturb; on a full disk it might wait for ever.
+    if (duty.kind === "following") duty.follower.end(() => {});
     if (mutant("M93")) next();
-    else if (duty.kind === "following" && !this.#isStopped) duty.follower.end(onQuiet);
-    else {
-      // Nothing comes after a stop that a copy under way could disturb; on a full disk it might wait for ever.
-      if (duty.kind === "following") duty.follower.end(() => {});
-      store.quiesce(onQuiet);
-    }
+    else store.quiesce(onQuiet);
   }
 
   /**

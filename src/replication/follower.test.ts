@@ -30,7 +30,6 @@ class Replica {
     sizes: { segmentBytesFirst: 32 * MIB, segmentBytesMax: 32 * MIB, tailBytesMax: MIB },
   });
   #leadership = leadershipOf(1);
-  #sid = "";
 
   start(): void {
     this.fixture.start();
@@ -41,9 +40,7 @@ class Replica {
   welcome(leadership: Leadership): void {
     this.#leadership = leadership;
     this.fixture.advance(600);
-    const greeting = this.fixture.last("HELLO");
-    this.#sid = greeting.header.sid;
-    this.fixture.sent = [greeting];
+    this.fixture.sent = [this.fixture.last("HELLO")];
     this.fixture.welcome(NODES.a, leadership);
   }
 
@@ -51,7 +48,7 @@ class Replica {
   send(body: Buffer, commit: Sequence): void {
     const after = this.fixture.last("PULL").header.fromSeq - 1;
     const header = {
-      sid: this.#sid,
+      sid: "s",
       epoch: this.#leadership.epoch,
       beacon: 1,
       after,
@@ -65,7 +62,7 @@ class Replica {
 
   diverged(end: Sequence): void {
     const { epoch } = this.#leadership;
-    this.fixture.hear(NODES.a, "DIVERGED", { sid: this.#sid, epoch, dEpoch: 1, dTerm: termOf(1), dEndSeq: end });
+    this.fixture.hear(NODES.a, "DIVERGED", { sid: "s", epoch, dEpoch: 1, dTerm: termOf(1), dEndSeq: end });
   }
 }
 
@@ -90,37 +87,48 @@ describe("A replica", () => {
     assert.equal(fixture.last("PULL").header.fromSeq, 2);
   });
 
-  it("greets again as soon as whoever it greeted too early leads", () => {
+  it("greets again as soon as whoever it greeted too early leads, or leads anew", () => {
     const replica = new Replica();
     const { fixture } = replica;
-    const leadership = leadershipOf(1);
     replica.start();
-    replica.welcome(leadership);
-    fixture.hear(NODES.a, "NOT_LEADER", { seenEpoch: 1, leadership });
+    replica.welcome(leadershipOf(1));
+    const greetings = (): number[] => fixture.all("HELLO").map(({ header }) => header.greeting);
+    fixture.hear(NODES.a, "NOT_LEADER", { seenEpoch: 1, leadership: leadershipOf(1) });
     fixture.sent = [];
-    fixture.hear(NODES.a, "LEADING", { leadership });
-    fixture.welcome(NODES.a, leadership);
-    assert.equal(fixture.last("PULL").header.sid, fixture.last("HELLO").header.sid);
-    fixture.hear(NODES.a, "LEADING", { leadership });
-    assert.equal(fixture.all("HELLO").length, 1, "a stream goes on");
+    fixture.hear(NODES.a, "LEADING", { leadership: leadershipOf(1) });
+    fixture.welcome(NODES.a, leadershipOf(1), "again");
+    assert.equal(fixture.last("PULL").header.sid, "again");
+    fixture.hear(NODES.a, "LEADING", { leadership: leadershipOf(1) });
+    assert.equal(greetings().length, 1, "a stream goes on");
+    fixture.hear(NODES.a, "LEADING", { leadership: leadershipOf(2) });
+    assert.equal(greetings().length, 2);
   });
 
-  it("takes only the welcome for its last greeting, and none while it streams", () => {
+  it("says a greeting again with its number, and takes the answer late, but not to an earlier greeting", () => {
     const replica = new Replica();
     const { fixture } = replica;
     const leadership = leadershipOf(1);
     replica.start();
-    const welcome = (sid: string): void => fixture.hear(NODES.a, "WELCOME", { sid, leadership, boot: "1" });
-    const first = fixture.last("HELLO").header.sid;
+    fixture.advance(1200);
+    const greetings = (): number[] => [...new Set(fixture.all("HELLO").map(({ header }) => header.greeting))];
+    assert.ok(fixture.all("HELLO").length > 1);
+    assert.equal(greetings().length, 1);
+    const [first = 0] = greetings();
+    fixture.member.onDisconnected(NODES.a);
     fixture.advance(600);
-    const second = fixture.last("HELLO").header.sid;
-    welcome(first);
-    assert.equal(fixture.all("PULL").length, 0);
-    welcome(second);
-    welcome(second);
+    const [, second = 0] = greetings();
+    assert.ok(second > first);
+    const welcome = (sid: string, greeting: number): void => {
+      fixture.hear(NODES.a, "WELCOME", { sid, greeting, leadership, boot: "1" });
+    };
+    welcome("first", first);
+    assert.deepEqual(fixture.all("PULL"), []);
+    fixture.hear(NODES.a, "NOT_LEADER", { seenEpoch: 1, leadership: null });
+    welcome("second", second);
+    welcome("third", second);
     assert.deepEqual(
       fixture.all("PULL").map(({ header }) => header.sid),
-      [second],
+      ["second"],
     );
   });
 

@@ -2,8 +2,9 @@ import type { Timer } from "../base/clock.ts";
 import { mutant } from "../base/mutants.ts";
 import { EntryFormatError } from "../model/entry.ts";
 import type { Leadership } from "../model/leadership.ts";
-import type { NodeName, Sequence } from "../model/position.ts";
+import type { Epoch, NodeName, Sequence } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
+import { AskedSession } from "./asked-session.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import { cutInputs, decideCut, haltReason } from "./cut-decision.ts";
 import { BeaconEcho, type FollowerPromise } from "./follower-promise.ts";
@@ -12,9 +13,9 @@ import { LeaderRefusal } from "./leader-refusal.ts";
 import type { MemberEnvironment } from "./member-environment.ts";
 import type { MemberLink } from "./member-link.ts";
 import { demandOf, greetingOf } from "./greeting.ts";
-import { hasRoomFor } from "./no-room.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import { ReplicaLag } from "./replica-lag.ts";
+import { forgetImpairment } from "./torn-end.ts";
 import type {
   Diverged,
   Entries,
@@ -38,6 +39,8 @@ export interface FollowerParts {
   readonly adopt: (leadership: Leadership) => boolean;
   /** What is promised to the leader with every echo; null in static mode. */
   readonly promise: FollowerPromise | null;
+  /** Higher than any before in this process. */
+  readonly nextGreeting: () => number;
   /** The leader does not answer, or says that it does not lead: somebody should be asked (rule T4). */
   readonly onLost: () => void;
   /** This copy cannot go on by itself; the sentence is for the operator. */
@@ -62,15 +65,12 @@ const PULL_REPEAT_MS = 2500;
 export class Follower {
   readonly #parts: FollowerParts;
   #phase: Phase = "greeting";
-  /** Of the present session, or of the one that was asked for. */
-  #sid = "";
+  readonly #session: AskedSession;
   #leadership: Leadership | null = null;
   readonly #echo: BeaconEcho;
   #lastHeardMs: number;
-  #greetedMs = Number.NEGATIVE_INFINITY;
   #pulledMs = Number.NEGATIVE_INFINITY;
   #isPullOpen = false;
-  #isAwaitingRoom = false;
   /** Whether the leader has found our log to be a prefix of its own, in this session; before that its commits say nothing. */
   #isMatched = false;
   #knownCommit: Sequence = 0;
@@ -86,6 +86,7 @@ export class Follower {
 
   constructor(parts: FollowerParts) {
     this.#parts = parts;
+    this.#session = new AskedSession(parts.env.clock, parts.nextGreeting);
     this.#echo = new BeaconEcho(parts.promise);
     this.#lastHeardMs = parts.env.clock.nowMs();
     this.#lag = new ReplicaLag(parts.env.clock);
@@ -130,20 +131,21 @@ export class Follower {
     else if (message.type === "RANGE") this.#onRange(message.header, message.body);
     else if (message.type === "REFUSED") this.#onRefused(message.header);
     else if (message.type === "NOT_LEADER") this.#onNotLeader();
-    else if (message.type === "LEADING" && this.#phase === "greeting") this.#greet();
+    else if (message.type === "LEADING") this.#onLeading(message.header.leadership.epoch);
   }
 
   #onWelcome(from: NodeName, welcome: Welcome): void {
-    if (this.#phase !== "greeting" || welcome.sid !== this.#sid) return;
+    if (this.#phase !== "greeting" || !this.#session.isAnswer(welcome)) return;
     const { leadership } = welcome;
     if (leadership.leader.node !== from || !this.#parts.adopt(leadership)) return;
     this.#leadership = leadership;
+    this.#session.sid = welcome.sid;
     this.#echo.reset();
     this.#lag.onSession();
     this.#lastHeardMs = this.#parts.env.clock.nowMs();
     if (this.#bootstrap !== null && this.#bootstrap.isCopying) {
       this.#phase = "copying";
-      this.#bootstrap.onSession(this.#sid, leadership.lineage);
+      this.#bootstrap.onSession(this.#session.sid, leadership.lineage);
       return;
     }
     if (this.#bootstrap?.isOfOtherHistory(leadership.lineage) === true) {
@@ -164,7 +166,7 @@ export class Follower {
     const { store } = this.#parts;
     this.#isMatched = true;
     if (body.length > 0 && entries.after === store.lastSequence) {
-      if (store.roomFor(body.length) !== "yes") return this.#awaitRoom();
+      if (store.roomFor(body.length) !== "yes") return this.#window.awaitRoom(store.log, () => this.#pull());
       try {
         store.receive(body, this.#leadership?.epoch ?? 0);
       } catch (error) {
@@ -195,7 +197,7 @@ export class Follower {
     this.#phase = "cutting";
     this.#parts.store.quiesce(() => {
       if (this.#isEnded) return;
-      this.#expectNothing();
+      this.#window.reset();
       this.#cut(diverged);
     });
   }
@@ -206,7 +208,7 @@ export class Follower {
   }
 
   #onRange(range: Range, body: Buffer): void {
-    if (range.sid !== this.#sid || this.#phase !== "copying") return;
+    if (range.sid !== this.#session.sid || this.#phase !== "copying") return;
     this.#lastHeardMs = this.#parts.env.clock.nowMs();
     this.refusal.clear();
     this.#bootstrap?.onRange(range, body);
@@ -218,22 +220,28 @@ export class Follower {
     this.#parts.onLost();
   }
 
-  /** The leader says that it is of another opinion about the epoch: go by what is known now. */
+  /** Not the leader any more, or not yet; a greeting is still valid, if it led when it came to that. */
   #onNotLeader(): void {
-    this.onDisconnected(this.#parts.leader);
+    if (this.#phase !== "greeting") this.onDisconnected(this.#parts.leader);
     this.#parts.onLost();
+  }
+
+  /** With an epoch that this session is not of. */
+  #onLeading(epoch: Epoch): void {
+    if (this.#phase === "halted" || this.#phase === "cutting") return;
+    if (this.#phase === "greeting" || epoch > (this.#leadership?.epoch ?? 0)) this.#greet();
   }
 
   onFlushed(sequence: Sequence): void {
     this.#window.onFlushed(sequence);
     this.#acknowledge();
     this.#afterProgress();
-    if (this.#phase === "streaming" && !this.#isPullOpen) this.#pull();
+    this.#pull();
   }
 
   onApplied(): void {
     this.#afterProgress();
-    if (this.#phase === "streaming" && !this.#isPullOpen) this.#pull();
+    this.#pull();
   }
 
   onDisconnected(node: NodeName): void {
@@ -261,7 +269,7 @@ export class Follower {
     const nowMs = this.#parts.env.clock.nowMs();
     this.#roomBytes = this.#parts.store.log.roomAheadBytes;
     if (this.#phase === "greeting") {
-      if (nowMs - this.#greetedMs < GREETING_REPEAT_MS) return;
+      if (this.#session.askedForMs < GREETING_REPEAT_MS) return;
       this.#greet();
       if (nowMs - this.#lastHeardMs > SILENCE_MS) this.#parts.onLost();
       return;
@@ -277,37 +285,25 @@ export class Follower {
 
   #endSession(): void {
     this.#phase = "greeting";
-    this.#sid = "";
+    this.#session.end();
     this.#isPullOpen = false;
   }
 
   #greet(): void {
-    const { env, link, leader } = this.#parts;
-    this.#endSession();
-    this.#greetedMs = env.clock.nowMs();
-    const greeting = greetingOf(this.#parts);
-    this.#sid = greeting.sid;
-    link.send(leader, "HELLO", greeting);
+    const { link, leader } = this.#parts;
+    if (this.#phase !== "greeting") this.#endSession();
+    link.send(leader, "HELLO", { ...greetingOf(this.#parts), greeting: this.#session.ask() });
   }
 
   #pull(): void {
     const { env, store, link, leader } = this.#parts;
     const knownCommit = this.#knownCommit;
-    if (this.#isPullOpen || this.#isAwaitingRoom || this.#phase === "greeting" || store.memtable.isFull) return;
+    if (this.#isEnded || this.#phase !== "streaming" || this.#isPullOpen || store.memtable.isFull) return;
     if (this.#window.isFull) return;
     this.#isPullOpen = true;
     this.#lag.onEcho(this.#echo.last);
     this.#pulledMs = env.clock.nowMs();
     link.send(leader, "PULL", { ...this.#standing(), ...demandOf(this.#parts), knownCommit });
-  }
-
-  /** The log has no room for what came: it is dropped, and asked for again when there is some. */
-  #awaitRoom(): void {
-    this.#isAwaitingRoom = true;
-    this.#parts.store.log.whenRoomChanges(() => {
-      this.#isAwaitingRoom = false;
-      if (!this.#isEnded && this.#phase === "streaming") this.#pull();
-    });
   }
 
   #acknowledge(): void {
@@ -320,8 +316,13 @@ export class Follower {
   #standing(): HeartbeatAck {
     const { store } = this.#parts;
     const durable = mutant("M02") ? store.lastSequence : store.durableSequence;
-    const epoch = this.#leadership?.epoch ?? 0;
-    return { sid: this.#sid, epoch, durable, echo: this.#echo.last, room: this.#roomBytes };
+    return {
+      sid: this.#session.sid,
+      epoch: this.#leadership?.epoch ?? 0,
+      durable,
+      echo: this.#echo.last,
+      room: this.#roomBytes,
+    };
   }
 
   #heard(beacon: number): void {
@@ -341,24 +342,17 @@ export class Follower {
     const isOpen = store.log.epochOf(visible)?.epoch === this.#leadership?.epoch;
     if (this.isStreaming) this.#lag.noteVisible(visible, isOpen);
     this.#bootstrap?.onProgress();
-    const { state } = env.stateFile;
     // Before its first entry is committed a new leader may not know of all that the one before had committed (rule R3).
     const hasAll = this.isStreaming && isOpen && visible >= this.#knownCommit;
-    const isImpaired = state.damage !== null || state.tornEnd;
-    if (!isImpaired || state.bootstrap !== null || !hasAll) return;
-    hasRoomFor(() => env.stateFile.replace({ ...state, damage: null, tornEnd: false }));
+    if (hasAll) forgetImpairment(env.stateFile);
   }
 
   #isOurs(from: NodeName, message: { readonly sid: string; readonly epoch: number }): boolean {
     if (this.#isEnded || this.#phase === "halted" || this.#phase === "greeting") return false;
     if (mutant("M34")) return true;
-    return from === this.#parts.leader && message.sid === this.#sid && message.epoch === this.#leadership?.epoch;
-  }
-
-  /** Nothing that came before fills the window, and what comes next fits, or waits anew. */
-  #expectNothing(): void {
-    this.#window.reset();
-    this.#isAwaitingRoom = false;
+    return (
+      from === this.#parts.leader && message.sid === this.#session.sid && message.epoch === this.#leadership?.epoch
+    );
   }
 
   /** §2.11, with rule P2: what is committed or in the tree is never cut by mistake. */
@@ -384,7 +378,7 @@ export class Follower {
   /** Throws this copy away and takes a new one from the leader (§2.12, rule I5). */
   #resync(reason: string): void {
     this.#phase = "cutting";
-    this.#expectNothing();
+    this.#window.reset();
     this.#parts.env.logger.warn("This copy starts anew from the leader's rows", { reason });
     this.#lag.reset();
     this.#bootstrap?.end(() => {});

@@ -91,13 +91,13 @@ describe("A member whose disk has no room for its state", () => {
     fixture.member.onDisconnected(NODES.a);
     fixture.advance(1100);
     const pulls = fixture.all("PULL").length;
-    fixture.welcome(NODES.a, leadershipOf(2, NODES.a), "2");
+    fixture.welcome(NODES.a, leadershipOf(2, NODES.a));
     assert.equal(fixture.all("PULL").length, pulls);
     fixture.sent = [];
     fixture.advance(2100);
     assert.ok(fixture.all("HELLO").length > 0);
     empty(fixture);
-    fixture.welcome(NODES.a, leadershipOf(2, NODES.a), "2");
+    fixture.welcome(NODES.a, leadershipOf(2, NODES.a));
     assert.equal(fixture.last("PULL").header.epoch, 2);
   });
 

@@ -11,12 +11,11 @@ export function greetingOf(parts: {
   readonly env: MemberEnvironment;
   readonly store: ShardStore;
   readonly boot: string;
-}): Hello {
+}): Omit<Hello, "greeting"> {
   const { env, store, boot } = parts;
   const { state } = env.stateFile;
   const { epoch, term } = state.seenEpoch;
-  const sid = env.random.hex64();
-  return { ...logEndOf(store), sid, store: state.store, boot, epoch, term, complete: isWhole(env) };
+  return { ...logEndOf(store), store: state.store, boot, epoch, term, complete: isWhole(env) };
 }
 
 /** What a replica asks its leader for: all that follows the end of its log (§2.6). */

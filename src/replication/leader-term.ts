@@ -100,6 +100,7 @@ export class LeaderTerm {
     this.#sessions = new ReplicaSessions({
       clock: env.clock,
       timers: env.timers,
+      random: env.random,
       logger: env.logger,
       link: parts.link,
       store,

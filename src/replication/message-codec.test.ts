@@ -59,8 +59,8 @@ const HEADERS: { readonly [Type in MessageType]: fc.Arbitrary<MessageHeaders[Typ
     },
     PLAIN,
   ),
-  HELLO: fc.record({ ...logEnd, sid: text, store, boot: text, epoch, term, complete: truth }, PLAIN),
-  WELCOME: fc.record({ sid: text, leadership, boot: text }, PLAIN),
+  HELLO: fc.record({ ...logEnd, greeting: n, store, boot: text, epoch, term, complete: truth }, PLAIN),
+  WELCOME: fc.record({ sid: text, greeting: n, leadership, boot: text }, PLAIN),
   PULL: fc.record(
     {
       ...stream,

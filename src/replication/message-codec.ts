@@ -111,8 +111,8 @@ const FIELDS: { readonly [Type in MessageType]: Fields<Type> } = {
     recovered: truth,
     inConflict: truth,
   },
-  HELLO: { ...logEnd, sid: text, store: storeRef, boot: text, epoch: epochNumber, term, complete: truth },
-  WELCOME: { sid: text, leadership: decodeLeadership, boot: text },
+  HELLO: { ...logEnd, greeting: count, store: storeRef, boot: text, epoch: epochNumber, term, complete: truth },
+  WELCOME: { sid: text, greeting: count, leadership: decodeLeadership, boot: text },
   PULL: {
     sid: text,
     epoch: epochNumber,

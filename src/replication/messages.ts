@@ -29,8 +29,8 @@ export interface State extends LogEnd {
 
 /** Replica → leader: opens a session. */
 export interface Hello extends LogEnd {
-  /** What the session shall be called: drawn anew for every greeting, so that the answer to an earlier one is known as such. */
-  readonly sid: string;
+  /** Number within the process; a greeting that is only said again keeps it. */
+  readonly greeting: number;
   readonly store: StoreRef;
   readonly boot: string;
   readonly epoch: Epoch;
@@ -38,9 +38,10 @@ export interface Hello extends LogEnd {
   readonly complete: boolean;
 }
 
-/** Leader → replica: the session is open, and ends the one before. `sid`: as the greeting has it. */
+/** Leader → replica: the session that this greeting asked for is open, and ends the one before. */
 export interface Welcome {
   readonly sid: string;
+  readonly greeting: number;
   readonly leadership: Leadership;
   readonly boot: string;
 }
@@ -127,7 +128,7 @@ export interface NotLeader {
   readonly leadership: Leadership | null;
 }
 
-/** To every member, as a leadership begins: whoever greeted this node too early greets it now. */
+/** To every member, as a leadership begins: whoever greeted this node too early, or follows its former one, greets it now. */
 export interface Leading {
   readonly leadership: Leadership;
 }

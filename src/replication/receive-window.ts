@@ -1,12 +1,14 @@
+import type { Log } from "../log/log.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Sequence } from "../model/position.ts";
 
 /** Received but not yet flushed: beyond it no more is asked for. */
 const UNFLUSHED_BYTES_MAX: number = 4 * LIMITS.pullBytesMax;
 
-/** How much a replica has received that its disk does not have yet: bounds memory when the disk is slow. */
+/** Whether a replica can take more: bounds memory when its disk is slow, and asks for nothing while its log has no room. */
 export class ReceiveWindow {
   #parts: { readonly through: Sequence; readonly bytes: number }[] = [];
+  #isAwaitingRoom = false;
 
   /** `bytes` of entries up to `through` were appended. */
   note(through: Sequence, bytes: number): void {
@@ -17,12 +19,23 @@ export class ReceiveWindow {
     this.#parts = this.#parts.filter((part) => part.through > sequence);
   }
 
-  /** What was not written has been dropped, and the rest is flushed. */
+  /** What came last was dropped for want of room; `again` is called when there is some. */
+  awaitRoom(log: Pick<Log, "whenRoomChanges">, again: () => void): void {
+    this.#isAwaitingRoom = true;
+    log.whenRoomChanges(() => {
+      this.#isAwaitingRoom = false;
+      again();
+    });
+  }
+
+  /** What was not written has been dropped, and the rest is flushed; what comes next fits, or waits anew. */
   reset(): void {
     this.#parts = [];
+    this.#isAwaitingRoom = false;
   }
 
   get isFull(): boolean {
+    if (this.#isAwaitingRoom) return true;
     return this.#parts.reduce((total, part) => total + part.bytes, 0) >= UNFLUSHED_BYTES_MAX;
   }
 }

@@ -5,6 +5,7 @@ import { leadershipOf, storeOf } from "../../tests/support/member-facts.ts";
 import { proveCaught } from "../../tests/support/prove-caught.ts";
 import { StoreFixture, termOf } from "../../tests/support/store-fixture.ts";
 import { silentLogger } from "../base/logger.ts";
+import { SeededRandom } from "../base/random.ts";
 import { decodeEntry } from "../model/entry.ts";
 import { LIMITS } from "../model/limits.ts";
 import type { Sequence } from "../model/position.ts";
@@ -85,6 +86,33 @@ describe("a replica's session", () => {
       assert.equal(world.durable(), 0);
       assert.deepEqual(world.sent, []);
     });
+  });
+
+  test("answers a greeting that is said again with the same session, and drops one that was overtaken", () => {
+    const world = new World(5);
+    world.hello({ greeting: 7 });
+    world.pull(6, { durable: 5 });
+    const { sid } = world;
+    world.hello({ greeting: 7 });
+    world.hello({ greeting: 6 });
+    assert.deepEqual([world.sid, world.durable()], [sid, 5]);
+    const welcomes = world.take("WELCOME").map(({ header }) => (header as Welcome).greeting);
+    assert.deepEqual(welcomes, [7, 7]);
+    world.hello({ greeting: 7, store: { ...storeOf("b"), generation: 1 } });
+    assert.notEqual(world.sid, sid, "of another store");
+    world.hello({ greeting: 1, boot: "later" });
+    assert.equal(world.durable(), 0, "of another process");
+  });
+
+  test("counts nothing of a store that is gone when its messages come once more (M09)", () => {
+    const world = new World(5);
+    world.hello({ boot: "wiped" });
+    const wiped = world.sid;
+    world.pull(6, { durable: 5 });
+    world.hello({ store: { ...storeOf("b"), store: "another" } });
+    world.hello({ boot: "wiped" });
+    world.pull(6, { durable: 5, sid: wiped });
+    assert.equal(world.durable(), 0);
   });
 
   test("ends with the connection, and nobody takes it for one that keeps up", () => {
@@ -260,6 +288,7 @@ class World {
     this.sessions = new ReplicaSessions({
       clock: this.fixture.timers,
       timers: this.fixture.timers,
+      random: new SeededRandom(1),
       logger: silentLogger,
       link: new MemberLink(network, "Delhi"),
       store,
@@ -277,9 +306,16 @@ class World {
 
   hello(changes: Partial<Hello> = {}): void {
     const end = { lastEpoch: 1, lastTerm: termOf(1), lastSequence: 0 };
-    this.sid = `session ${++this.#greetings}`;
-    const plain = { sid: this.sid, store: storeOf("b"), boot: "b", epoch: 1, term: termOf(1), complete: true };
+    const plain = {
+      greeting: ++this.#greetings,
+      store: storeOf("b"),
+      boot: "b",
+      epoch: 1,
+      term: termOf(1),
+      complete: true,
+    };
     this.sessions.onHello("b", { ...end, ...plain, ...changes });
+    this.sid = this.sessions.of("b")?.sid ?? "";
   }
 
   pull(fromSeq: Sequence, changes: Partial<Pull> = {}): void {

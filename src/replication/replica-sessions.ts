@@ -1,9 +1,10 @@
 import type { Clock, Timers } from "../base/clock.ts";
 import type { Logger } from "../base/logger.ts";
+import type { Random } from "../base/random.ts";
 import { mutant } from "../base/mutants.ts";
 import { KvError } from "../model/errors.ts";
 import { LIMITS } from "../model/limits.ts";
-import type { Leadership } from "../model/leadership.ts";
+import { isSameStore, type Leadership } from "../model/leadership.ts";
 import type { NodeName, Sequence, StoreRef } from "../model/position.ts";
 import type { ShardStore } from "../shard/shard-store.ts";
 import type { MemberLink } from "./member-link.ts";
@@ -19,6 +20,8 @@ export interface ReplicaSession {
   readonly store: StoreRef;
   /** Of the replica's process. */
   readonly boot: string;
+  /** Which of that process's greetings asked for it. */
+  readonly greeting: number;
   /** Whether the ends of both logs were found to match in this session. */
   isMatched: boolean;
   isComplete: boolean;
@@ -41,6 +44,7 @@ export interface ReplicaSession {
 export interface SessionsParts {
   readonly clock: Clock;
   readonly timers: Timers;
+  readonly random: Random;
   readonly logger: Logger;
   readonly link: MemberLink;
   readonly store: ShardStore;
@@ -77,13 +81,19 @@ export class ReplicaSessions {
     return this.#sessions.get(node);
   }
 
+  /** A greeting that is said again is answered again; one that was overtaken by a later one of its process is dropped. */
   onHello(from: NodeName, hello: Hello): void {
     const older = this.#sessions.get(from);
+    if (older?.boot === hello.boot && hello.greeting < older.greeting) return;
+    if (older?.boot === hello.boot && hello.greeting === older.greeting && isSameStore(older.store, hello.store)) {
+      return this.#welcome(older);
+    }
     const session: ReplicaSession = {
       node: from,
-      sid: hello.sid,
+      sid: this.#parts.random.hex64(),
       store: hello.store,
       boot: hello.boot,
+      greeting: hello.greeting,
       isMatched: mutant("M10"),
       isComplete: hello.complete,
       durable: mutant("M09") ? (older?.durable ?? 0) : 0,
@@ -97,9 +107,13 @@ export class ReplicaSessions {
       isLeaving: false,
     };
     this.#sessions.set(from, session);
-    const { sid } = session;
-    this.#parts.link.send(from, "WELCOME", { sid, leadership: this.#parts.leadership(), boot: this.#parts.boot });
+    this.#welcome(session);
     this.#parts.onProgress(session);
+  }
+
+  #welcome({ node, sid, greeting }: ReplicaSession): void {
+    const { link, leadership, boot } = this.#parts;
+    link.send(node, "WELCOME", { sid, greeting, leadership: leadership(), boot });
   }
 
   onPull(from: NodeName, pull: Pull): void {

@@ -287,9 +287,11 @@ export class ShardMember {
 
   /** Messages of a replication stream, for whichever side this node is on. */
   #onStream(from: NodeName, message: IncomingMessage): void {
+    const { duty } = this.#duties;
     const isNews = message.type === "LEADING" || message.type === "NOT_LEADER";
     if (isNews && message.header.leadership !== null) this.#roles.learn(message.header.leadership);
-    const duty = this.#duties.duty;
+    // It began just now, by this very message.
+    if (duty !== this.#duties.duty) return this.#reads.onProgress();
     if (mutant("M18") && duty.kind === "candidate" && message.type === "HB") {
       const { sid, epoch, beacon } = message.header;
       this.#link.send(from, "HBACK", { sid, epoch, durable: 0, echo: beacon, room: 0 });

@@ -21,7 +21,7 @@ class Source {
     assert.equal(leader.store.settledSequence, 6);
     const store = { node: NODES.b, store: "copy", generation: 0 };
     const { epoch, term } = NO_EPOCH;
-    leader.hear(NODES.b, "HELLO", { ...EMPTY, sid: "s", store, boot: "1", epoch, term, complete: false });
+    leader.hear(NODES.b, "HELLO", { ...EMPTY, greeting: 1, store, boot: "1", epoch, term, complete: false });
     this.#sid = leader.last("WELCOME").header.sid;
   }
 

@@ -1,7 +1,8 @@
 import { mutant } from "../base/mutants.ts";
 import type { ShardDocument } from "../model/shard-document.ts";
 import type { Accounts } from "./accounts.ts";
-import type { MemberState } from "./member-environment.ts";
+import type { MemberState, MemberStateFile } from "./member-environment.ts";
+import { hasRoomFor } from "./no-room.ts";
 import { isWhole } from "./roll-call.ts";
 
 /**
@@ -24,4 +25,11 @@ export function missingWitness(state: MemberState, document: ShardDocument, acco
     "anything acknowledged is missing, and does not answer; start it, or go on without what it alone may have " +
     "(kv promote --accept-data-loss)"
   );
+}
+
+/** Whatever a log lacked it has: all that is committed. A copy under way still mends its rows. */
+export function forgetImpairment(file: MemberStateFile): void {
+  const { state } = file;
+  if ((state.damage === null && !state.tornEnd) || state.bootstrap !== null) return;
+  hasRoomFor(() => file.replace({ ...state, damage: null, tornEnd: false }));
 }

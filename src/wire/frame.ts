@@ -1,11 +1,6 @@
 /**
- * Version of the protocol between nodes, in every frame; docs/protocol.md describes it. Nodes of different versions
- * refuse each other.
- *
- * History:
- * - 1: frames with two checksums, fragments, mutual proof of the shared secret, replication by pulls, forwarded
- *   operations.
- * - 2: operations that the Redis protocol needs (describe, expire, append, …), guarded batches, positions of SCAN cursors.
+ * Version of the protocol between nodes, in every frame; docs/protocol.md describes it and has its history. Nodes
+ * of different versions refuse each other.
  */
 export const PROTOCOL_VERSION = 5;
 

@@ -89,6 +89,7 @@ export function sessionOf(node: NodeName, changes: Partial<ReplicaSession> = {})
     roomBytes: 0,
     isLeaving: false,
     boot: "boot",
+    greeting: 1,
     ...changes,
   };
 }

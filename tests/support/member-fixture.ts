@@ -159,9 +159,9 @@ export class MemberFixture {
   }
 
   /** The leader answers the member's last greeting. */
-  welcome(from: NodeName, leadership: Leadership, boot = "1"): void {
-    const { sid } = this.last("HELLO").header;
-    this.hear(from, "WELCOME", { sid, leadership, boot });
+  welcome(from: NodeName, leadership: Leadership, sid = "s"): void {
+    const { greeting } = this.last("HELLO").header;
+    this.hear(from, "WELCOME", { sid, greeting, leadership, boot: "1" });
   }
 
   /** All messages of one type sent so far. */
